@@ -1,0 +1,555 @@
+// Every message of the protocol on one page. PROTOCOL.md says what each means; wire.h turns them into bytes.
+//
+// A message is a MessagePack map of the fields named here. Unknown keys are ignored, missing ones keep the value
+// written here, so fields may be added; numbers and names are never reused or renamed.
+// Plain values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <msgpack.hpp>
+#include <string>
+#include <vector>
+
+#include "common/id.h"
+#include "common/job.h"
+
+// States and outcomes travel as their words, ids as plain strings.
+namespace msgpack {
+MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
+  namespace adaptor {
+
+  template <typename Enum>
+  struct WordAsEnum {
+    const msgpack::object& operator()(const msgpack::object& object, Enum& value) const {
+      if (object.type != msgpack::type::STR) throw msgpack::type_error();
+      ns::from_text(std::string_view(object.via.str.ptr, object.via.str.size), value);
+      return object;
+    }
+  };
+  template <typename Enum>
+  struct EnumAsWord {
+    template <typename Stream>
+    msgpack::packer<Stream>& operator()(msgpack::packer<Stream>& packer, const Enum& value) const {
+      return packer.pack(ns::to_text(value));
+    }
+  };
+
+  template <>
+  struct convert<ns::TaskState> : WordAsEnum<ns::TaskState> {};
+  template <>
+  struct convert<ns::TrialState> : WordAsEnum<ns::TrialState> {};
+  template <>
+  struct convert<ns::JobKind> : WordAsEnum<ns::JobKind> {};
+  template <>
+  struct convert<ns::Outcome> : WordAsEnum<ns::Outcome> {};
+  template <>
+  struct convert<ns::CommitStatus> : WordAsEnum<ns::CommitStatus> {};
+  template <>
+  struct pack<ns::TaskState> : EnumAsWord<ns::TaskState> {};
+  template <>
+  struct pack<ns::TrialState> : EnumAsWord<ns::TrialState> {};
+  template <>
+  struct pack<ns::JobKind> : EnumAsWord<ns::JobKind> {};
+  template <>
+  struct pack<ns::Outcome> : EnumAsWord<ns::Outcome> {};
+  template <>
+  struct pack<ns::CommitStatus> : EnumAsWord<ns::CommitStatus> {};
+
+  template <typename Tag>
+  struct convert<ns::Id<Tag>> {
+    const msgpack::object& operator()(const msgpack::object& object, ns::Id<Tag>& id) const {
+      object.convert(id.text);
+      return object;
+    }
+  };
+  template <typename Tag>
+  struct pack<ns::Id<Tag>> {
+    template <typename Stream>
+    msgpack::packer<Stream>& operator()(msgpack::packer<Stream>& packer, const ns::Id<Tag>& id) const {
+      return packer.pack(id.text);
+    }
+  };
+
+  }  // namespace adaptor
+}
+}  // namespace msgpack
+
+// The define macro of msgpack-c wants at least one field.
+#define NS_EMPTY_MAP()                      \
+  template <typename Packer>                \
+  void msgpack_pack(Packer& packer) const { \
+    packer.pack_map(0);                     \
+  }                                         \
+  template <typename Object>                \
+  void msgpack_unpack(const Object&) {}
+
+namespace ns {
+
+inline constexpr std::uint8_t kProtocolMajor = 1;  // another major number is refused
+inline constexpr std::uint8_t kProtocolMinor = 0;  // another minor number is fine
+
+enum class MessageType : std::uint16_t {
+  // replies that many requests share
+  error = 1,
+  ok = 2,
+  // clients and coordinators
+  submit_task = 10,
+  task_accepted = 11,
+  get_task = 12,
+  task_info = 13,
+  list_tasks = 14,
+  task_list = 15,
+  cancel_task = 16,
+  read_events = 17,
+  events = 18,
+  get_trials = 19,
+  trial_list = 20,
+  list_workers = 21,
+  worker_list = 22,
+  get_queue = 23,
+  queue_info = 24,
+  ping = 25,
+  pong = 26,
+  // artifacts
+  stat_artifact = 30,
+  artifact_info = 31,
+  put_artifact = 32,
+  get_artifact = 33,
+  artifact_chunk = 34,
+  // workers
+  hello = 40,
+  welcome = 41,
+  pull = 42,
+  jobs = 43,
+  heartbeat = 44,
+  heartbeat_reply = 45,
+  report_results = 46,
+  results_acknowledged = 47,
+  report_metrics = 48,
+  stop_job = 49,
+  goodbye = 50,
+  // coordinators, under the token of their task job
+  enqueue_trials = 60,
+  trials_enqueued = 61,
+  stop_trial = 62,
+  append_event = 63,
+};
+
+// ---- shared replies
+
+struct ErrorReply {  // number 1
+  std::string code;  // a name of kErrorTable
+  std::string message;
+  std::string field;
+  std::uint32_t retry_after_ms = 0;
+  MSGPACK_DEFINE_MAP(code, message, field, retry_after_ms)
+};
+
+struct Ok {  // number 2
+  NS_EMPTY_MAP()
+};
+
+// ---- clients
+
+struct SubmitTask {  // -> task_accepted
+  TaskId task;       // made by the client; the same id again is the same submission
+  std::string kind;
+  std::string spec;  // the task file as JSON text, paths already replaced by artifact ids; opaque to the broker
+  std::string name;
+  std::uint32_t priority = 1;  // 1 highest … 3
+  std::uint32_t workers = 1;   // trials of this task that may run at once
+  std::uint32_t max_attempts = 3;
+  std::uint64_t timeout_ms = 0;  // of the whole task; 0: none
+  MSGPACK_DEFINE_MAP(task, kind, spec, name, priority, workers, max_attempts, timeout_ms)
+};
+
+struct TaskAccepted {
+  TaskId task;
+  bool duplicate = false;  // it was there already, with the same content
+  MSGPACK_DEFINE_MAP(task, duplicate)
+};
+
+struct GetTask {  // -> task_info
+  TaskId task;
+  MSGPACK_DEFINE_MAP(task)
+};
+
+struct TaskInfo {
+  TaskId task;
+  std::string kind;
+  std::string name;
+  std::string spec;  // empty in a task_list
+  TaskState state = TaskState::pending;
+  std::uint32_t priority = 1;
+  std::uint32_t workers = 1;
+  std::uint64_t submitted_ms = 0;  // Redis time since 1970; 0: not yet
+  std::uint64_t started_ms = 0;
+  std::uint64_t finished_ms = 0;
+  std::uint32_t trials_waiting = 0;
+  std::uint32_t trials_running = 0;
+  std::uint32_t trials_succeeded = 0;
+  std::uint32_t trials_failed = 0;
+  std::uint32_t trials_early_stopped = 0;
+  std::uint32_t trials_cancelled = 0;
+  std::uint32_t attempt = 0;  // of the task job
+  bool cancel_requested = false;
+  std::string result;       // JSON text, written by the task kind; empty until final
+  std::string error;        // a sentence; empty unless failed or cancelled
+  std::string coordinator;  // the worker that runs the coordinator now
+  MSGPACK_DEFINE_MAP(task, kind, name, spec, state, priority, workers, submitted_ms, started_ms, finished_ms,
+                     trials_waiting, trials_running, trials_succeeded, trials_failed, trials_early_stopped,
+                     trials_cancelled, attempt, cancel_requested, result, error, coordinator)
+};
+
+struct ListTasks {    // -> task_list, newest first
+  std::string state;  // a TaskState, or empty for all
+  std::uint32_t offset = 0;
+  std::uint32_t limit = 50;
+  MSGPACK_DEFINE_MAP(state, offset, limit)
+};
+
+struct TaskList {
+  std::vector<TaskInfo> tasks;
+  std::uint64_t total = 0;
+  MSGPACK_DEFINE_MAP(tasks, total)
+};
+
+struct CancelTask {  // -> ok; of a task that has ended: ok, nothing happens
+  TaskId task;
+  MSGPACK_DEFINE_MAP(task)
+};
+
+struct ReadEvents {  // -> events, at once or as soon as there is one or the wait ends
+  TaskId task;
+  std::string after = "0";  // the id of the last event already seen
+  std::uint32_t limit = 256;
+  std::uint32_t wait_ms = 0;
+  MSGPACK_DEFINE_MAP(task, after, limit, wait_ms)
+};
+
+struct Event {
+  std::string id;    // grows within a task
+  std::string type;  // "task.submitted", "trial.succeeded", … (see PROTOCOL.md)
+  std::uint64_t time_ms = 0;
+  std::uint32_t trial = 0;  // meaningful for trial.* only
+  std::uint32_t attempt = 0;
+  std::string worker;
+  std::string body;  // JSON text: parameters, metrics, result, reason; by type
+  MSGPACK_DEFINE_MAP(id, type, time_ms, trial, attempt, worker, body)
+};
+
+struct Events {
+  std::vector<Event> events;
+  bool ended = false;  // the task is final and no event follows these
+  MSGPACK_DEFINE_MAP(events, ended)
+};
+
+struct GetTrials {  // -> trial_list, by number
+  TaskId task;
+  std::uint32_t first = 0;
+  std::uint32_t limit = 256;
+  MSGPACK_DEFINE_MAP(task, first, limit)
+};
+
+struct TrialInfo {
+  std::uint32_t number = 0;
+  TrialState state = TrialState::waiting;
+  std::string parameters;  // JSON text
+  std::string result;      // JSON text; empty until final
+  std::string error;
+  std::uint32_t attempt = 0;
+  std::string worker;
+  std::uint64_t started_ms = 0;
+  std::uint64_t finished_ms = 0;
+  std::uint64_t finish_order = 0;  // 1 for the first trial of the task that ended, 2 …; 0: not ended
+  MSGPACK_DEFINE_MAP(number, state, parameters, result, error, attempt, worker, started_ms, finished_ms, finish_order)
+};
+
+struct TrialList {
+  std::vector<TrialInfo> trials;
+  std::uint32_t total = 0;
+  MSGPACK_DEFINE_MAP(trials, total)
+};
+
+struct ListWorkers {  // -> worker_list
+  NS_EMPTY_MAP()
+};
+
+struct WorkerInfo {
+  WorkerId worker;
+  std::string host;
+  std::uint32_t pid = 0;
+  std::string cpus;  // as in --cpus
+  std::vector<std::string> isa;
+  std::vector<std::string> kinds;
+  std::uint32_t compute_slots = 0;
+  std::uint32_t control_slots = 0;
+  std::uint32_t compute_busy = 0;
+  std::uint32_t control_busy = 0;
+  std::uint64_t started_ms = 0;
+  std::uint64_t seen_ms = 0;
+  std::string version;
+  MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, compute_busy, control_busy,
+                     started_ms, seen_ms, version)
+};
+
+struct WorkerList {
+  std::vector<WorkerInfo> workers;
+  std::uint64_t now_ms = 0;
+  MSGPACK_DEFINE_MAP(workers, now_ms)
+};
+
+struct GetQueue {  // -> queue_info
+  NS_EMPTY_MAP()
+};
+
+struct QueueDepth {
+  JobKind kind = JobKind::trial;
+  std::uint32_t priority = 1;
+  std::uint64_t ready = 0;
+  MSGPACK_DEFINE_MAP(kind, priority, ready)
+};
+
+struct LeaseInfo {
+  JobId job;
+  WorkerId worker;
+  std::uint64_t token = 0;
+  std::uint32_t attempt = 0;
+  std::int64_t expires_in_ms = 0;
+  MSGPACK_DEFINE_MAP(job, worker, token, attempt, expires_in_ms)
+};
+
+struct DeadLetter {
+  JobId job;
+  std::uint64_t time_ms = 0;
+  std::vector<std::string> reasons;  // one an attempt
+  MSGPACK_DEFINE_MAP(job, time_ms, reasons)
+};
+
+struct QueueInfo {
+  std::vector<QueueDepth> depths;
+  std::uint64_t delayed = 0;
+  std::uint64_t leased = 0;
+  std::vector<LeaseInfo> leases;  // the first kMaxBatch
+  std::uint64_t dead = 0;
+  std::vector<DeadLetter> dead_letters;  // the newest kMaxBatch
+  MSGPACK_DEFINE_MAP(depths, delayed, leased, leases, dead, dead_letters)
+};
+
+struct Ping {  // -> pong
+  NS_EMPTY_MAP()
+};
+
+struct Pong {
+  std::string broker;
+  std::string version;
+  std::uint64_t now_ms = 0;  // Redis time: a pong proves that broker and Redis are there
+  MSGPACK_DEFINE_MAP(broker, version, now_ms)
+};
+
+// ---- artifacts; chunks travel as the attachment frame
+
+struct StatArtifact {  // -> artifact_info
+  ArtifactId artifact;
+  MSGPACK_DEFINE_MAP(artifact)
+};
+
+struct ArtifactInfo {
+  ArtifactId artifact;
+  bool exists = false;
+  std::uint64_t size = 0;
+  MSGPACK_DEFINE_MAP(artifact, exists, size)
+};
+
+struct PutArtifact {  // + attachment -> artifact_info; exists is true once the whole is there and its hash is right
+  ArtifactId artifact;
+  std::uint64_t size = 0;  // of the whole
+  std::uint64_t offset = 0;
+  std::string upload;  // the same random text for all chunks of one upload
+  MSGPACK_DEFINE_MAP(artifact, size, offset, upload)
+};
+
+struct GetArtifact {  // -> artifact_chunk
+  ArtifactId artifact;
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;
+  MSGPACK_DEFINE_MAP(artifact, offset, length)
+};
+
+struct ArtifactChunk {  // + attachment
+  ArtifactId artifact;
+  std::uint64_t size = 0;
+  std::uint64_t offset = 0;
+  MSGPACK_DEFINE_MAP(artifact, size, offset)
+};
+
+// ---- workers
+
+struct Hello {  // -> welcome; starts a session: credits are counted from zero again
+  WorkerId worker;
+  std::string host;
+  std::uint32_t pid = 0;
+  std::string cpus;
+  std::vector<std::string> isa;
+  std::vector<std::string> kinds;
+  std::uint32_t compute_slots = 0;
+  std::uint32_t control_slots = 0;
+  std::string version;
+  MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version)
+};
+
+struct Welcome {
+  std::string broker;
+  std::string version;
+  std::uint64_t session = 0;
+  std::uint32_t lease_ms = 0;
+  std::uint32_t heartbeat_ms = 0;
+  MSGPACK_DEFINE_MAP(broker, version, session, lease_ms, heartbeat_ms)
+};
+
+// No reply of its own; jobs follow as they are there. Credits are cumulative over the session, so that a repeated or
+// reordered pull cannot grant twice: the broker has sent `s` jobs of a kind and may send `credits - s` more.
+struct Pull {
+  WorkerId worker;
+  std::uint64_t session = 0;
+  std::uint64_t compute_credits = 0;
+  std::uint64_t control_credits = 0;
+  MSGPACK_DEFINE_MAP(worker, session, compute_credits, control_credits)
+};
+
+struct Job {
+  JobId job;
+  JobKind kind = JobKind::trial;
+  TaskId task;
+  std::string task_kind;
+  std::uint32_t number = 0;  // the trial's number
+  std::uint32_t attempt = 1;
+  std::uint64_t token = 0;
+  std::string parameters;                // a trial's parameters as JSON text; of a task job: empty
+  std::string spec;                      // the task's spec, so that a worker needs no further question
+  std::uint64_t time_limit_ms = 0;       // of this attempt; 0: none
+  std::uint64_t memory_limit_bytes = 0;  // 0: the worker's own limit
+  MSGPACK_DEFINE_MAP(job, kind, task, task_kind, number, attempt, token, parameters, spec, time_limit_ms,
+                     memory_limit_bytes)
+};
+
+struct Jobs {  // pushed by the broker
+  std::uint64_t session = 0;
+  std::vector<Job> jobs;
+  MSGPACK_DEFINE_MAP(session, jobs)
+};
+
+struct HeldJob {
+  JobId job;
+  std::uint64_t token = 0;
+  MSGPACK_DEFINE_MAP(job, token)
+};
+
+struct Heartbeat {  // -> heartbeat_reply; renews every lease listed
+  WorkerId worker;
+  std::uint64_t session = 0;
+  std::uint32_t compute_busy = 0;
+  std::uint32_t control_busy = 0;
+  std::vector<HeldJob> jobs;
+  MSGPACK_DEFINE_MAP(worker, session, compute_busy, control_busy, jobs)
+};
+
+struct HeartbeatReply {
+  std::vector<JobId> lost;  // no longer this worker's: kill, report nothing
+  std::vector<JobId> cancelled;
+  std::vector<JobId> early_stopped;
+  MSGPACK_DEFINE_MAP(lost, cancelled, early_stopped)
+};
+
+struct JobResult {
+  JobId job;
+  std::uint64_t token = 0;
+  Outcome outcome = Outcome::succeeded;
+  std::string result;  // JSON text
+  std::string error;   // a sentence; why it failed, with signal and last log lines where there are any
+  MSGPACK_DEFINE_MAP(job, token, outcome, result, error)
+};
+
+struct ReportResults {  // -> results_acknowledged; repeated until acknowledged
+  WorkerId worker;
+  std::vector<JobResult> results;
+  MSGPACK_DEFINE_MAP(worker, results)
+};
+
+struct ResultAcknowledgement {
+  JobId job;
+  std::uint64_t token = 0;
+  CommitStatus status = CommitStatus::committed;
+  MSGPACK_DEFINE_MAP(job, token, status)
+};
+
+struct ResultsAcknowledged {
+  std::vector<ResultAcknowledgement> results;
+  MSGPACK_DEFINE_MAP(results)
+};
+
+struct Metric {
+  JobId job;
+  std::uint64_t token = 0;
+  std::uint32_t sequence = 0;  // 0, 1, 2 … within the attempt
+  std::string body;            // JSON text
+  MSGPACK_DEFINE_MAP(job, token, sequence, body)
+};
+
+struct ReportMetrics {  // no reply; intermediate metrics are best effort
+  WorkerId worker;
+  std::vector<Metric> metrics;
+  MSGPACK_DEFINE_MAP(worker, metrics)
+};
+
+struct StopJob {  // pushed by the broker
+  JobId job;
+  std::uint64_t token = 0;
+  Outcome outcome = Outcome::cancelled;  // cancelled or early_stopped
+  MSGPACK_DEFINE_MAP(job, token, outcome)
+};
+
+struct Goodbye {  // -> ok; after a drain, leases are gone already
+  WorkerId worker;
+  std::uint64_t session = 0;
+  MSGPACK_DEFINE_MAP(worker, session)
+};
+
+// ---- coordinators
+
+struct NewTrial {
+  std::uint32_t number = 0;
+  std::string parameters;  // JSON text
+  std::uint64_t time_limit_ms = 0;
+  std::uint64_t memory_limit_bytes = 0;
+  MSGPACK_DEFINE_MAP(number, parameters, time_limit_ms, memory_limit_bytes)
+};
+
+struct EnqueueTrials {  // -> trials_enqueued; a number that is there already is left as it is
+  TaskId task;
+  std::uint64_t token = 0;
+  std::vector<NewTrial> trials;
+  MSGPACK_DEFINE_MAP(task, token, trials)
+};
+
+struct TrialsEnqueued {
+  std::uint32_t added = 0;
+  MSGPACK_DEFINE_MAP(added)
+};
+
+struct StopTrial {  // -> ok
+  TaskId task;
+  std::uint64_t token = 0;
+  std::uint32_t number = 0;
+  MSGPACK_DEFINE_MAP(task, token, number)
+};
+
+struct AppendEvent {  // -> ok; the coordinator's own entries in the task's history ("task.checked", "task.best", …)
+  TaskId task;
+  std::uint64_t token = 0;
+  std::string type;
+  std::string body;  // JSON text
+  MSGPACK_DEFINE_MAP(task, token, type, body)
+};
+
+}  // namespace ns

@@ -1,0 +1,139 @@
+#include "common/net/poll_loop.h"
+
+#include <zmq.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/error.h"
+
+namespace ns::net {
+
+struct PollLoop::Watch {
+  void* socket = nullptr;  // or
+  int descriptor = -1;
+  short events = 0;
+  Callback on_message;
+  DescriptorCallback on_ready;
+  bool removed = false;  // within the turn that is under way
+};
+
+PollLoop::PollLoop(const Clock& clock) : clock_(clock) {}
+PollLoop::~PollLoop() = default;
+
+void PollLoop::watch_socket(void* socket, Callback callback) {
+  unwatch_socket(socket);
+  auto watch = std::make_shared<Watch>();
+  watch->socket = socket;
+  watch->events = ZMQ_POLLIN;
+  watch->on_message = std::move(callback);
+  watches_.push_back(std::move(watch));
+}
+
+void PollLoop::unwatch_socket(void* socket) {
+  for (const auto& watch : watches_) watch->removed = watch->removed || watch->socket == socket;
+  std::erase_if(watches_, [](const auto& watch) { return watch->removed; });
+}
+
+void PollLoop::watch(const Router& router, Callback readable) { watch_socket(router.handle(), std::move(readable)); }
+void PollLoop::watch(const Dealer& dealer, Callback readable) { watch_socket(dealer.handle(), std::move(readable)); }
+void PollLoop::unwatch(const Router& router) { unwatch_socket(router.handle()); }
+void PollLoop::unwatch(const Dealer& dealer) { unwatch_socket(dealer.handle()); }
+
+void PollLoop::watch(int descriptor, Interest interest, DescriptorCallback callback) {
+  unwatch(descriptor);
+  if (!interest.read && !interest.write) return;
+  auto watch = std::make_shared<Watch>();
+  watch->descriptor = descriptor;
+  watch->events = static_cast<short>((interest.read ? ZMQ_POLLIN : 0) | (interest.write ? ZMQ_POLLOUT : 0));
+  watch->on_ready = std::move(callback);
+  watches_.push_back(std::move(watch));
+}
+
+void PollLoop::unwatch(int descriptor) {
+  for (const auto& watch : watches_) {
+    watch->removed = watch->removed || (watch->socket == nullptr && watch->descriptor == descriptor);
+  }
+  std::erase_if(watches_, [](const auto& watch) { return watch->removed; });
+}
+
+PollLoop::TimerId PollLoop::after(std::chrono::nanoseconds delay, Callback callback) {
+  timers_[++last_timer_] = {clock_.now() + delay, {}, std::make_shared<Callback>(std::move(callback))};
+  return last_timer_;
+}
+
+PollLoop::TimerId PollLoop::every(std::chrono::nanoseconds period, Callback callback) {
+  timers_[++last_timer_] = {clock_.now() + period, period, std::make_shared<Callback>(std::move(callback))};
+  return last_timer_;
+}
+
+void PollLoop::cancel(TimerId timer) { timers_.erase(timer); }
+
+void PollLoop::at_turn_end(Callback callback) { turn_ends_.push_back(std::move(callback)); }
+
+std::chrono::milliseconds PollLoop::until_next_timer(std::chrono::milliseconds most) const {
+  if (timers_.empty()) return most;
+  const auto first = std::min_element(timers_.begin(), timers_.end(),
+                                      [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(first->second.due - clock_.now());
+  return std::clamp(wait, std::chrono::milliseconds(0), most);
+}
+
+void PollLoop::poll(std::chrono::milliseconds most) {
+  const std::vector<std::shared_ptr<Watch>> watches = watches_;  // callbacks may change the list
+  std::vector<zmq_pollitem_t> items;
+  items.reserve(watches.size());
+  for (const auto& watch : watches) items.push_back({watch->socket, watch->descriptor, watch->events, 0});
+  const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(most.count()));
+  if (ready < 0 && zmq_errno() != EINTR) {
+    throw Error(ErrorCode::internal, std::string("polling failed: ") + zmq_strerror(zmq_errno()));
+  }
+  if (ready <= 0) return;
+  for (std::size_t i = 0; i < watches.size(); ++i) {
+    if (items[i].revents == 0 || watches[i]->removed) continue;
+    if (watches[i]->socket != nullptr) {
+      watches[i]->on_message();
+    } else {
+      watches[i]->on_ready(
+          {(items[i].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0, (items[i].revents & ZMQ_POLLOUT) != 0});
+    }
+  }
+}
+
+void PollLoop::run_timers() {
+  const auto now = clock_.now();
+  std::vector<std::pair<Clock::Time, TimerId>> due;
+  for (const auto& [id, timer] : timers_) {
+    if (timer.due <= now) due.emplace_back(timer.due, id);
+  }
+  std::sort(due.begin(), due.end());
+  for (const auto& [time, id] : due) {
+    const auto found = timers_.find(id);
+    if (found == timers_.end()) continue;  // cancelled by one before it
+    const std::shared_ptr<Callback> callback = found->second.callback;
+    if (found->second.period.count() == 0) {
+      timers_.erase(found);
+    } else {
+      found->second.due = now + found->second.period;
+    }
+    (*callback)();
+  }
+}
+
+void PollLoop::turn(std::chrono::milliseconds most) {
+  poll(until_next_timer(most));
+  run_timers();
+  for (const Callback& callback : turn_ends_) callback();
+}
+
+void PollLoop::run() {
+  constexpr std::chrono::milliseconds kLongestWait{1000};  // so that stop() from another thread is seen
+  while (!stopping_) turn(kLongestWait);
+  stopping_ = false;
+}
+
+void PollLoop::stop() { stopping_ = true; }
+
+}  // namespace ns::net

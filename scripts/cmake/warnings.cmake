@@ -1,0 +1,4 @@
+# Warnings as an INTERFACE target, linked PRIVATE by every target of ours.
+add_library(ns_warnings INTERFACE)
+target_compile_options(ns_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual -Werror=return-type)
