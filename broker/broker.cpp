@@ -1,0 +1,106 @@
+#include "broker/broker.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "broker/artifacts.h"
+#include "broker/duties/duties.h"
+#include "broker/event_waiters.h"
+#include "broker/handlers/handlers.h"
+#include "broker/store/client.h"
+#include "broker/worker_sessions.h"
+#include "common/log.h"
+#include "common/net/poll_loop.h"
+#include "common/net/socket.h"
+
+namespace ns::broker {
+namespace {
+
+// Messages taken in one turn: what they ask of Redis leaves in one write, and timers are never late by more.
+constexpr int kMessagesInTurn = 256;
+
+// "<host>-<pid>-<random>": for people; nothing depends on it.
+std::string make_name() {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  std::random_device random;
+  return std::string(host) + "-" + std::to_string(::getpid()) + "-" + std::to_string(random() % 10'000);
+}
+
+}  // namespace
+
+struct Broker::State {
+  explicit State(Options given)
+      : options(std::move(given)),
+        router(context, options.listen),
+        store(loop, options.redis, listener()),
+        workers(router, store, options.lease),
+        waiters(store, steady_clock()),
+        artifacts(loop, options.artifacts),
+        parts{options, name, loop, router, store, workers, waiters, artifacts} {
+    loop.watch(router, [this] { receive(); });
+    loop.at_turn_end([this] {
+      workers.flush();
+      store.flush();
+    });
+    start_duties(parts);
+  }
+
+  store::Client::Listener listener() {
+    return {.on_resumed = [this] { resumed(); },
+            .on_work = [this] { workers.lease_for_all(); },
+            .on_event = [this](const std::string& task) { waiters.wake(task); },
+            .on_stop = [this](const std::string& stop) { workers.push_stop(stop); },
+            .on_wrong_schema = [this](const Error& error) { fatal = error; }};
+  }
+
+  void resumed() {
+    workers.lease_for_all();
+    waiters.wake_all();
+    if (std::exchange(announced, true)) return;
+    if (ready) ready(router.endpoints());
+  }
+
+  void receive() {
+    for (int i = 0; i < kMessagesInTurn; ++i) {
+      auto incoming = router.receive();
+      if (!incoming) return;
+      dispatch(parts, std::move(*incoming));
+    }
+  }
+
+  const Options options;
+  const std::string name = make_name();
+  net::PollLoop loop;
+  net::Context context;
+  net::Router router;
+  store::Client store;
+  WorkerSessions workers;
+  EventWaiters waiters;
+  ArtifactStore artifacts;
+  Parts parts;
+  Ready ready;
+  bool announced = false;
+  std::optional<Error> fatal;
+  std::atomic<bool> stopping{false};
+};
+
+Broker::Broker(Options options) : state_(std::make_unique<State>(std::move(options))) {}
+Broker::~Broker() = default;
+
+void Broker::run(const Ready& ready) {
+  state_->ready = ready;
+  while (!state_->stopping) {
+    state_->loop.turn(std::chrono::milliseconds(1000));
+    if (state_->fatal) throw Error(*state_->fatal);
+  }
+  log::info("ending");
+}
+
+void Broker::stop() { state_->stopping = true; }
+
+}  // namespace ns::broker

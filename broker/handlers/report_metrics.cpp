@@ -1,0 +1,23 @@
+#include "broker/handlers/handlers.h"
+#include "common/log.h"
+
+namespace ns::broker {
+namespace {
+
+// Of one attempt: a trial that reports more is dropped the rest of, so that a task's history stays bounded.
+constexpr std::uint32_t kMostMetrics = 10'000;
+
+}  // namespace
+
+void handle(Parts& parts, const Request&, const ReportMetrics& report, std::string) {
+  store::Arguments arguments{report.worker.text, std::to_string(kMostMetrics)};
+  for (const Metric& metric : report.metrics) {
+    arguments.insert(arguments.end(),
+                     {metric.job.text, std::to_string(metric.token), std::to_string(metric.sequence), metric.body});
+  }
+  parts.store.call("metrics", arguments, [](const store::Reply& reply) {
+    if (reply.is_error()) log::debug("metrics were dropped: {}", reply.error().what());
+  });
+}
+
+}  // namespace ns::broker

@@ -1,0 +1,10 @@
+#include "broker/handlers/handlers.h"
+
+namespace ns::broker {
+
+void handle(Parts& parts, const Request& request, const StopTrial& stop, std::string) {
+  parts.store.call("stop_trial", {stop.task.text, std::to_string(stop.token), std::to_string(stop.number)},
+                   request.answer([](const store::Reply&) { return Ok{}; }));
+}
+
+}  // namespace ns::broker

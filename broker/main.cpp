@@ -1,0 +1,74 @@
+// ns-broker: flags, then a Broker until SIGTERM or SIGINT.
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "broker/broker.h"
+#include "common/error.h"
+#include "common/log.h"
+
+namespace {
+
+ns::broker::Broker* running = nullptr;
+
+void end(int) {
+  if (running != nullptr) running->stop();
+}
+
+void end_on_signals(ns::broker::Broker& broker) {
+  running = &broker;
+  struct sigaction action {};
+  action.sa_handler = end;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"ns-broker: accepts tasks, keeps them in Redis, leases their jobs to workers"};
+  ns::broker::Options options;
+  std::string log_level = "info";
+  std::uint32_t lease_ms = static_cast<std::uint32_t>(options.lease.count());
+  std::uint32_t heartbeat_ms = static_cast<std::uint32_t>(options.heartbeat.count());
+  app.add_option("--redis", options.redis, "unix:/path/redis.sock or tcp://host:port")->required();
+  app.add_option("--listen", options.listen, "ZeroMQ endpoint; may be repeated")->required()->take_all();
+  app.add_option("--artifacts", options.artifacts, "folder of the artifacts; shared where there are several brokers")
+      ->required();
+  app.add_option("--lease", lease_ms, "how long a lease lasts without a heartbeat, in ms")
+      ->check(CLI::Range(100, 3'600'000))
+      ->capture_default_str();
+  app.add_option("--heartbeat", heartbeat_ms, "how often a worker should send one, in ms")
+      ->check(CLI::Range(10, 600'000))
+      ->capture_default_str();
+  app.add_option("--log-level", log_level, "debug, info, warning, error or off")->capture_default_str();
+  app.set_version_flag("--version", std::string(NS_VERSION));
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    ns::log::start("ns-broker", ns::log::level_from(log_level));
+    if (heartbeat_ms * 2 > lease_ms) {
+      throw ns::Error(ns::ErrorCode::invalid,
+                      "a heartbeat every " + std::to_string(heartbeat_ms) + " ms cannot keep a lease of " +
+                          std::to_string(lease_ms) + " ms: give it at most half as many",
+                      "heartbeat");
+    }
+    options.lease = std::chrono::milliseconds(lease_ms);
+    options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
+    ns::broker::Broker broker(options);
+    end_on_signals(broker);
+    broker.run([](const std::vector<std::string>& endpoints) {
+      std::cout << "ns-broker ready";
+      for (const std::string& endpoint : endpoints) std::cout << ' ' << endpoint;
+      std::cout << std::endl;
+    });
+    running = nullptr;
+    return 0;
+  } catch (const ns::Error& error) {
+    std::cerr << "ns-broker: " << error.what() << std::endl;
+    return ns::entry_of(error.code()).exit_code;
+  }
+}

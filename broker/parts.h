@@ -1,0 +1,43 @@
+// Parts: what handlers and duties work with. Made and wired by Broker; the loop's thread only.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "common/limits.h"
+
+namespace ns::net {
+class PollLoop;
+class Router;
+}  // namespace ns::net
+
+namespace ns::broker {
+
+namespace store {
+class Client;
+}
+class ArtifactStore;
+class EventWaiters;
+class WorkerSessions;
+
+struct Options {
+  std::string redis;                // "unix:/path" or "tcp://host:port"
+  std::vector<std::string> listen;  // ZeroMQ endpoints
+  std::string artifacts;            // folder; may be shared with other brokers
+  std::chrono::milliseconds lease = limits::kLease;
+  std::chrono::milliseconds heartbeat = limits::kHeartbeat;
+};
+
+struct Parts {
+  const Options& options;
+  const std::string& name;  // of this broker, for people
+  net::PollLoop& loop;
+  net::Router& router;
+  store::Client& store;
+  WorkerSessions& workers;
+  EventWaiters& waiters;
+  ArtifactStore& artifacts;
+};
+
+}  // namespace ns::broker

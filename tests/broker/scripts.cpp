@@ -1,0 +1,123 @@
+#include "tests/broker/scripts.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdexcept>
+
+#include "broker/store/library.h"
+
+namespace ns::test {
+
+using broker::store::Reply;
+
+Scripts::Scripts() : redis_(folder_.path()), context_(redisConnectUnix((folder_.path() / "redis.sock").c_str())) {
+  if (context_ == nullptr || context_->err != 0) throw std::runtime_error("no connection to the redis-server");
+  command({"FUNCTION", "LOAD", "REPLACE", broker::store::kLibrary});
+  call("open", {});
+}
+
+Scripts::~Scripts() { redisFree(context_); }
+
+Reply Scripts::command(const std::vector<std::string>& words) {
+  std::vector<const char*> texts;
+  std::vector<std::size_t> sizes;
+  for (const std::string& word : words) {
+    texts.push_back(word.data());
+    sizes.push_back(word.size());
+  }
+  auto* raw =
+      static_cast<redisReply*>(redisCommandArgv(context_, static_cast<int>(words.size()), texts.data(), sizes.data()));
+  if (raw == nullptr) throw std::runtime_error("the connection is lost");
+  const Reply reply(*raw);
+  freeReplyObject(raw);
+  if (reply.is_error()) throw reply.error();
+  return reply;
+}
+
+Reply Scripts::call(const std::string& function, const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{"FCALL", "ns1_" + function, "0"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return command(words);
+}
+
+std::string Scripts::submit(int workers, int priority, int max_attempts) {
+  const std::string task = make_task_id().text;
+  call("submit",
+       {task, "k", "{}", "name", std::to_string(priority), std::to_string(workers), std::to_string(max_attempts), "0"});
+  return task;
+}
+
+std::string Scripts::hello(const std::string& worker, const std::string& kinds) {
+  const std::string session = call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v"}).text();
+  std::erase_if(sessions_, [&](const auto& known) { return known.first == worker; });
+  sessions_.emplace_back(worker, session);
+  return session;
+}
+
+std::vector<Scripts::Leased> Scripts::lease(const std::string& worker, int compute, int control) {
+  std::string session;
+  for (const auto& [known, number] : sessions_) {
+    if (known == worker) session = number;
+  }
+  const Reply reply = call("lease", {worker, session, "600000", std::to_string(compute), std::to_string(control)});
+  std::vector<Leased> leased;
+  for (const Reply& job : reply.at(0).list()) {
+    leased.push_back(
+        {job.at(0).text(), job.at(1).text(), job.at(3).text(), job.at(5).text(), static_cast<int>(job.at(4).number())});
+  }
+  return leased;
+}
+
+Scripts::Leased Scripts::lease_task(const std::string& worker) { return lease(worker, 0, 1).at(0); }
+
+int Scripts::enqueue(const Leased& coordinator, int first, int count) {
+  std::vector<std::string> arguments{coordinator.task, coordinator.token};
+  for (int i = first; i < first + count; ++i) arguments.insert(arguments.end(), {std::to_string(i), "{}", "0", "0"});
+  return static_cast<int>(call("enqueue", arguments).number());
+}
+
+std::string Scripts::commit(const std::string& worker, const Leased& job, const std::string& outcome,
+                            const std::string& result, const std::string& error) {
+  return call("commit", {worker, job.job, job.token, outcome, result, error}).at(0).text();
+}
+
+void Scripts::sweep() {
+  command({"SET", "ns:swept", "99999999999999"});  // so that a slow test is not taken for an outage
+  call("sweep", {"600000", "256"});
+}
+
+void Scripts::expire(const std::string& job) {
+  command({"ZADD", "ns:leases", "XX", "0", job});
+  sweep();
+}
+
+void Scripts::hold_delayed() {
+  const Reply entries = command({"ZRANGE", "ns:delayed", "0", "-1"});
+  for (const Reply& job : entries.list()) {
+    command({"ZADD", "ns:delayed", "99999999999999", job.text()});
+  }
+}
+
+void Scripts::make_due() {
+  const Reply entries = command({"ZRANGE", "ns:delayed", "0", "-1"});
+  for (const Reply& job : entries.list()) {
+    command({"ZADD", "ns:delayed", "0", job.text()});
+  }
+  sweep();
+}
+
+std::vector<std::string> Scripts::events(const std::string& task, const std::string& type) {
+  std::vector<std::string> types;
+  const Reply entries = command({"XRANGE", "ns:task:" + task + ":events", "-", "+"});
+  for (const Reply& entry : entries.list()) {
+    const std::string& found = entry.at(1).at(1).text();
+    if (type.empty() || found == type) types.push_back(found);
+  }
+  return types;
+}
+
+std::string Scripts::field(const std::string& key, const std::string& name) {
+  return command({"HGET", key, name}).text();
+}
+
+}  // namespace ns::test

@@ -1,0 +1,54 @@
+// The functions in Redis, called directly on a private redis-server. One thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/store/reply.h"
+#include "common/id.h"
+#include "tests/support/processes.h"
+
+struct redisContext;
+
+namespace ns::test {
+
+class Scripts {
+ public:
+  Scripts();
+  ~Scripts();
+  Scripts(const Scripts&) = delete;
+  Scripts& operator=(const Scripts&) = delete;
+
+  // Any command; an error reply is thrown.
+  broker::store::Reply command(const std::vector<std::string>& words);
+  broker::store::Reply call(const std::string& function, const std::vector<std::string>& arguments);
+
+  // ---- the transitions in short
+
+  struct Leased {
+    std::string job, task, number, token;
+    int attempt = 0;
+  };
+
+  std::string submit(int workers = 4, int priority = 1, int max_attempts = 3);  // returns the task
+  std::string hello(const std::string& worker, const std::string& kinds = "k");
+  std::vector<Leased> lease(const std::string& worker, int compute, int control);
+  Leased lease_task(const std::string& worker);  // one task job
+  int enqueue(const Leased& coordinator, int first, int count);
+  std::string commit(const std::string& worker, const Leased&, const std::string& outcome,
+                     const std::string& result = "{}", const std::string& error = "because");
+  void sweep();
+  void expire(const std::string& job);  // its lease runs out now
+  void hold_delayed();                  // no delayed job becomes ready by itself
+  void make_due();                      // every delayed job
+  std::vector<std::string> events(const std::string& task, const std::string& type = {});  // types, in order
+  std::string field(const std::string& key, const std::string& name);
+
+ private:
+  TempFolder folder_;
+  RedisServer redis_;
+  redisContext* context_;
+  std::vector<std::pair<std::string, std::string>> sessions_;
+};
+
+}  // namespace ns::test

@@ -1,0 +1,364 @@
+// Each transition of the queue, called directly.
+#include "tests/broker/scripts.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace ns::test {
+namespace {
+
+using Leased = Scripts::Leased;
+
+class ScriptsTest : public ::testing::Test {
+ protected:
+  ScriptsTest() { scripts_.hello("w"); }
+
+  // A task whose coordinator is worker "w".
+  Leased coordinate(int workers = 4, int priority = 1, int max_attempts = 3) {
+    scripts_.submit(workers, priority, max_attempts);
+    return scripts_.lease_task("w");
+  }
+  Leased lease_trial() { return scripts_.lease("w", 1, 0).at(0); }
+  std::string depth(int priority) { return scripts_.field("ns:depth", std::to_string(priority)); }
+  std::size_t leases() { return scripts_.command({"ZCARD", "ns:leases"}).number(); }
+  std::string state(const std::string& task) { return scripts_.field("ns:task:" + task, "state"); }
+
+  Scripts scripts_;
+};
+
+TEST_F(ScriptsTest, a_result_is_committed_once_and_only_under_its_token) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 1);
+  const Leased trial = lease_trial();
+  Leased other = trial;
+  other.token = std::to_string(std::stoi(trial.token) + 1);
+  EXPECT_EQ(scripts_.commit("w", other, "succeeded"), "stale");
+  EXPECT_EQ(scripts_.commit("another", trial, "succeeded"), "stale");
+  EXPECT_EQ(scripts_.commit("w", trial, "succeeded", "{\"a\":1}"), "committed");
+  EXPECT_EQ(scripts_.commit("w", trial, "failed", "{\"a\":2}"), "committed") << "the answer given before";
+  EXPECT_EQ(scripts_.field("ns:job:" + trial.job, "result"), "{\"a\":1}");
+  EXPECT_EQ(scripts_.events(trial.task, "trial.succeeded").size(), 1u);
+  EXPECT_TRUE(scripts_.events(trial.task, "trial.failed").empty());
+}
+
+TEST_F(ScriptsTest, tokens_grow_with_every_lease) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 1);
+  int last = 0;
+  for (int i = 0; i < 4; ++i) {
+    const Leased trial = lease_trial();
+    EXPECT_GT(std::stoi(trial.token), last);
+    EXPECT_EQ(trial.attempt, 1) << "handed back jobs were not tried";
+    last = std::stoi(trial.token);
+    EXPECT_EQ(scripts_.commit("w", trial, "handed_back"), "committed");
+    EXPECT_EQ(depth(1), "1");
+  }
+}
+
+TEST_F(ScriptsTest, crashes_are_retried_after_growing_delays_and_then_dead) {
+  const Leased coordinator = coordinate(4, 1, 3);
+  scripts_.enqueue(coordinator, 0, 1);
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    const Leased trial = lease_trial();
+    EXPECT_EQ(scripts_.commit("w", trial, "crashed", "", "signal 11"), "retrying");
+    EXPECT_EQ(scripts_.commit("w", trial, "crashed", "", "signal 11"), "retrying") << "a repeat";
+    EXPECT_TRUE(scripts_.lease("w", 1, 0).empty()) << "not before its delay";
+    scripts_.make_due();
+  }
+  const Leased last = lease_trial();
+  EXPECT_EQ(last.attempt, 3);
+  EXPECT_EQ(scripts_.commit("w", last, "crashed", "", "signal 9"), "dead_lettered");
+  const auto events = scripts_.events(last.task);
+  EXPECT_EQ(events.at(events.size() - 2), "trial.dead");
+  EXPECT_EQ(events.back(), "trial.failed");
+  const std::string reasons = scripts_.field("ns:job:" + last.job, "reasons");
+  EXPECT_NE(reasons.find("attempt 1 on w: signal 11"), std::string::npos);
+  EXPECT_NE(reasons.find("attempt 3 on w: signal 9"), std::string::npos);
+  EXPECT_EQ(scripts_.command({"ZCARD", "ns:dead"}).number(), 1u);
+}
+
+TEST_F(ScriptsTest, an_expired_lease_counts_as_a_crash_and_its_holder_is_stale) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 1);
+  const Leased trial = lease_trial();
+  scripts_.expire(trial.job);
+  EXPECT_EQ(scripts_.commit("w", trial, "succeeded"), "stale");
+  EXPECT_EQ(scripts_.events(trial.task, "trial.retrying").size(), 1u);
+  scripts_.make_due();
+  EXPECT_EQ(lease_trial().attempt, 2);
+}
+
+TEST_F(ScriptsTest, an_outage_gives_every_lease_its_time_again) {
+  const Leased coordinator = coordinate();
+  scripts_.command({"ZADD", "ns:leases", "XX", "1", coordinator.job});
+  scripts_.command({"SET", "ns:swept", "0"});
+  scripts_.call("sweep", {"600000", "256"});
+  EXPECT_EQ(leases(), 1u);
+  EXPECT_TRUE(scripts_.events(coordinator.task, "task.retrying").empty());
+}
+
+TEST_F(ScriptsTest, priority_goes_first) {
+  std::map<std::string, int> priority_of;
+  for (int priority : {3, 1, 2}) {
+    const Leased coordinator = coordinate(10, priority);
+    priority_of[coordinator.task] = priority;
+    scripts_.enqueue(coordinator, 0, 3);
+  }
+  int last = 1;
+  for (const Leased& trial : scripts_.lease("w", 9, 0)) {
+    EXPECT_GE(priority_of[trial.task], last);
+    last = priority_of[trial.task];
+  }
+  EXPECT_EQ(last, 3);
+}
+
+TEST_F(ScriptsTest, tasks_of_a_priority_take_turns_and_trials_go_by_number) {
+  for (int i = 0; i < 3; ++i) scripts_.enqueue(coordinate(10), 0, 4);
+  std::map<std::string, int> seen;
+  const auto leased = scripts_.lease("w", 12, 0);
+  ASSERT_EQ(leased.size(), 12u);
+  for (std::size_t i = 0; i < leased.size(); ++i) {
+    EXPECT_EQ(leased[i].number, std::to_string(seen[leased[i].task]++));
+    EXPECT_EQ(leased[i].number, std::to_string(i / 3)) << "one of each task a round";
+  }
+}
+
+TEST_F(ScriptsTest, turns_go_on_between_calls) {
+  const Leased first = coordinate(10), second = coordinate(10);
+  scripts_.enqueue(first, 0, 4);
+  scripts_.enqueue(second, 0, 4);
+  std::string last;
+  for (int i = 0; i < 8; ++i) {
+    const Leased trial = lease_trial();
+    EXPECT_NE(trial.task, last);
+    last = trial.task;
+  }
+}
+
+TEST_F(ScriptsTest, a_task_runs_no_more_trials_at_once_than_its_limit) {
+  const Leased coordinator = coordinate(2);
+  scripts_.enqueue(coordinator, 0, 5);
+  const auto leased = scripts_.lease("w", 10, 0);
+  ASSERT_EQ(leased.size(), 2u);
+  EXPECT_TRUE(scripts_.lease("w", 10, 0).empty());
+  EXPECT_EQ(scripts_.command({"ZCARD", "ns:ready:1:k"}).number(), 0u) << "out of the ring";
+  scripts_.commit("w", leased[0], "succeeded");
+  EXPECT_EQ(scripts_.lease("w", 10, 0).size(), 1u);
+}
+
+TEST_F(ScriptsTest, jobs_go_only_to_workers_that_know_their_kind) {
+  scripts_.hello("stranger", "other,another");
+  scripts_.submit();
+  EXPECT_TRUE(scripts_.lease("stranger", 5, 5).empty());
+  scripts_.hello("friend", "other,k");
+  EXPECT_EQ(scripts_.lease("friend", 5, 5).size(), 1u);
+}
+
+TEST_F(ScriptsTest, an_old_session_leases_nothing) {
+  scripts_.submit();
+  const std::string old = scripts_.hello("w2");
+  scripts_.hello("w2");
+  try {
+    scripts_.call("lease", {"w2", old, "1000", "1", "1"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unknown_peer);
+  }
+}
+
+TEST_F(ScriptsTest, enqueue_is_idempotent_and_wants_the_current_token) {
+  const Leased coordinator = coordinate();
+  EXPECT_EQ(scripts_.enqueue(coordinator, 0, 3), 3);
+  EXPECT_EQ(scripts_.enqueue(coordinator, 1, 3), 1);
+  EXPECT_EQ(depth(1), "4");
+  scripts_.expire(coordinator.job);
+  EXPECT_THROW(scripts_.enqueue(coordinator, 9, 1), Error);
+  scripts_.make_due();
+  const Leased again = scripts_.lease_task("w");
+  EXPECT_THROW(scripts_.enqueue(coordinator, 9, 1), Error);
+  EXPECT_EQ(scripts_.enqueue(again, 9, 1), 1);
+}
+
+TEST_F(ScriptsTest, cancel_ends_what_waits_what_is_delayed_and_what_runs) {
+  const Leased coordinator = coordinate(2);
+  scripts_.enqueue(coordinator, 0, 4);
+  const auto running = scripts_.lease("w", 2, 0);
+  scripts_.commit("w", running[0], "crashed");
+  scripts_.call("cancel", {coordinator.task});
+  EXPECT_EQ(state(coordinator.task), "cancelled");
+  EXPECT_EQ(scripts_.events(coordinator.task, "trial.cancelled").size(), 4u);
+  EXPECT_EQ(scripts_.events(coordinator.task).back(), "task.cancelled");
+  EXPECT_EQ(leases(), 0u);
+  EXPECT_EQ(depth(1), "0");
+  EXPECT_EQ(scripts_.command({"ZCARD", "ns:delayed"}).number(), 0u);
+  EXPECT_TRUE(scripts_.lease("w", 9, 9).empty());
+  EXPECT_EQ(scripts_.commit("w", running[1], "succeeded"), "stale");
+  EXPECT_EQ(scripts_.commit("w", running[1], "cancelled"), "committed");
+  EXPECT_EQ(scripts_.call("cancel", {coordinator.task}).number(), 0u);
+  EXPECT_EQ(scripts_.events(coordinator.task, "task.cancelled").size(), 1u);
+}
+
+TEST_F(ScriptsTest, cancel_of_a_pending_task_needs_no_worker) {
+  const std::string task = scripts_.submit();
+  scripts_.call("cancel", {task});
+  EXPECT_EQ(state(task), "cancelled");
+  EXPECT_TRUE(scripts_.lease("w", 9, 9).empty());
+  EXPECT_THROW(scripts_.call("cancel", {make_task_id().text}), Error);
+}
+
+TEST_F(ScriptsTest, a_task_with_very_many_trials_is_cancelled_in_steps_and_ends_last) {
+  const Leased coordinator = coordinate(2);
+  scripts_.enqueue(coordinator, 0, 1000);
+  scripts_.enqueue(coordinator, 1000, 1000);
+  scripts_.call("cancel", {coordinator.task});
+  EXPECT_EQ(state(coordinator.task), "running") << "not before its trials have ended";
+  EXPECT_TRUE(scripts_.lease("w", 9, 9).empty());
+  for (int i = 0; i < 10 && state(coordinator.task) == "running"; ++i) scripts_.sweep();
+  EXPECT_EQ(state(coordinator.task), "cancelled");
+  EXPECT_EQ(scripts_.events(coordinator.task, "trial.cancelled").size(), 2000u);
+  EXPECT_EQ(scripts_.events(coordinator.task).back(), "task.cancelled");
+  EXPECT_EQ(depth(1), "0");
+}
+
+TEST_F(ScriptsTest, the_end_of_a_task_cancels_its_trials_first) {
+  const Leased coordinator = coordinate(1);
+  scripts_.enqueue(coordinator, 0, 3);
+  const Leased trial = lease_trial();
+  EXPECT_EQ(scripts_.commit("w", coordinator, "succeeded", "{\"met\":true}"), "committed");
+  EXPECT_EQ(scripts_.commit("w", coordinator, "succeeded", "{\"met\":true}"), "committed");
+  EXPECT_EQ(state(coordinator.task), "done");
+  EXPECT_EQ(scripts_.events(coordinator.task, "trial.cancelled").size(), 3u);
+  EXPECT_EQ(scripts_.events(coordinator.task).back(), "task.done");
+  EXPECT_EQ(scripts_.commit("w", trial, "succeeded"), "stale");
+}
+
+TEST_F(ScriptsTest, trial_and_task_results_in_one_report_end_the_trial_once) {
+  const Leased coordinator = coordinate(1);
+  scripts_.enqueue(coordinator, 0, 1);
+  const Leased trial = lease_trial();
+  const auto reply = scripts_.call("commit", {"w", trial.job, trial.token, "succeeded", "{}", "", coordinator.job,
+                                              coordinator.token, "succeeded", "{}", ""});
+  EXPECT_EQ(reply.at(0).text(), "committed");
+  EXPECT_EQ(reply.at(1).text(), "committed");
+  EXPECT_EQ(scripts_.events(trial.task, "trial.succeeded").size(), 1u);
+  EXPECT_TRUE(scripts_.events(trial.task, "trial.cancelled").empty());
+  EXPECT_EQ(scripts_.field("ns:task:" + trial.task, "trials_cancelled"), "0");
+}
+
+TEST_F(ScriptsTest, a_coordinator_that_keeps_dying_fails_its_task) {
+  scripts_.submit(4, 1, 2);
+  const Leased first = scripts_.lease_task("w");
+  scripts_.enqueue(first, 0, 2);
+  EXPECT_EQ(scripts_.commit("w", first, "crashed", "", "signal 11"), "retrying");
+  EXPECT_EQ(lease_trial().number, "0") << "its trials run on meanwhile";
+  scripts_.make_due();
+  const Leased second = scripts_.lease_task("w");
+  EXPECT_EQ(second.attempt, 2);
+  EXPECT_EQ(scripts_.commit("w", second, "crashed", "", "signal 11"), "dead_lettered");
+  EXPECT_EQ(state(first.task), "failed");
+  EXPECT_EQ(scripts_.events(first.task, "trial.cancelled").size(), 2u);
+  EXPECT_NE(scripts_.field("ns:task:" + first.task, "error").find("\"code\":\"internal\""), std::string::npos);
+}
+
+TEST_F(ScriptsTest, a_refused_tasks_error_is_kept_as_its_coordinator_wrote_it) {
+  const Leased coordinator = coordinate();
+  const std::string error = R"({"code":"invalid","message":"not ONNX","field":"model"})";
+  scripts_.commit("w", coordinator, "failed", "", error);
+  EXPECT_EQ(scripts_.field("ns:task:" + coordinator.task, "error"), error);
+  EXPECT_EQ(scripts_.events(coordinator.task).back(), "task.failed");
+}
+
+TEST_F(ScriptsTest, early_stop_of_a_trial_that_dies_on_it_is_no_crash) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 2);
+  const Leased trial = lease_trial();
+  scripts_.call("stop_trial", {coordinator.task, coordinator.token, "0"});
+  EXPECT_EQ(scripts_.commit("w", trial, "crashed", "", "signal 9"), "committed");
+  EXPECT_EQ(scripts_.field("ns:job:" + trial.job, "state"), "early_stopped");
+  scripts_.call("stop_trial", {coordinator.task, coordinator.token, "1"});
+  EXPECT_EQ(scripts_.events(coordinator.task, "trial.early_stopped").size(), 2u);
+  EXPECT_TRUE(scripts_.lease("w", 9, 0).empty());
+  EXPECT_THROW(scripts_.call("stop_trial", {coordinator.task, coordinator.token, "7"}), Error);
+}
+
+TEST_F(ScriptsTest, renew_says_what_is_lost) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 3);
+  const auto trials = scripts_.lease("w", 3, 0);
+  scripts_.expire(trials[0].job);
+  scripts_.call("stop_trial", {coordinator.task, coordinator.token, trials[1].number});
+  const std::string session = scripts_.field("ns:worker:w", "session");
+  const auto reply = scripts_.call("renew", {"w", session, "1000", "3", "1", trials[0].job, trials[0].token,
+                                             trials[1].job, trials[1].token, trials[2].job, trials[2].token});
+  ASSERT_EQ(reply.at(0).list().size(), 1u);
+  EXPECT_EQ(reply.at(0).at(0).text(), trials[0].job);
+  EXPECT_TRUE(reply.at(1).list().empty());
+  ASSERT_EQ(reply.at(2).list().size(), 1u);
+  EXPECT_EQ(reply.at(2).at(0).text(), trials[1].job);
+}
+
+TEST_F(ScriptsTest, metrics_are_kept_once_in_order_and_checked) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 1);
+  const Leased trial = lease_trial();
+  const auto report = [&](const std::string& token, const std::string& sequence, const std::string& body) {
+    return scripts_.call("metrics", {"w", "10", trial.job, token, sequence, body}).number();
+  };
+  EXPECT_EQ(report(trial.token, "0", "{\"x\":1}"), 1u);
+  EXPECT_EQ(report(trial.token, "0", "{\"x\":1}"), 0u) << "a repeat";
+  EXPECT_EQ(report(trial.token, "1", "not json"), 0u);
+  EXPECT_EQ(report("99", "1", "{}"), 0u);
+  EXPECT_EQ(report(trial.token, "10", "{}"), 0u) << "too many";
+  EXPECT_EQ(report(trial.token, "1", "{}"), 1u);
+}
+
+TEST_F(ScriptsTest, goodbye_hands_back_what_is_held) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 2);
+  scripts_.hello("leaver");
+  const auto held = scripts_.lease("leaver", 2, 0);
+  EXPECT_EQ(scripts_.call("goodbye", {"leaver", scripts_.field("ns:worker:leaver", "session")}).number(), 2u);
+  EXPECT_EQ(scripts_.lease("w", 5, 0).size(), 2u);
+  EXPECT_EQ(scripts_.commit("leaver", held[0], "succeeded"), "stale");
+}
+
+TEST_F(ScriptsTest, silent_workers_are_forgotten) {
+  scripts_.hello("quiet");
+  scripts_.command({"ZADD", "ns:workers", "1", "quiet"});
+  EXPECT_EQ(scripts_.call("reap", {"1000", "64"}).number(), 1u);
+  EXPECT_EQ(scripts_.command({"EXISTS", "ns:worker:quiet"}).number(), 0u);
+  EXPECT_EQ(scripts_.command({"EXISTS", "ns:worker:w"}).number(), 1u);
+}
+
+TEST_F(ScriptsTest, large_histories_are_read_in_pages) {
+  const Leased coordinator = coordinate();
+  const std::string body = '"' + std::string(200'000, 'x') + '"';
+  for (int i = 0; i < 30; ++i) {
+    scripts_.call("append_event", {coordinator.task, coordinator.token, "note.x", body});
+  }
+  std::string after = "0";
+  std::size_t seen = 0, pages = 0;
+  for (;;) {
+    const auto page = scripts_.call("read_events", {coordinator.task, after, "1000"});
+    if (page.at(1).list().empty()) break;
+    seen += page.at(1).list().size();
+    after = page.at(1).list().back().at(0).text();
+    ++pages;
+  }
+  EXPECT_EQ(seen, 32u);
+  EXPECT_GT(pages, 2u);
+}
+
+TEST_F(ScriptsTest, finish_order_counts_as_trials_end) {
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 2);
+  const auto trials = scripts_.lease("w", 2, 0);
+  scripts_.commit("w", trials[1], "succeeded");
+  scripts_.commit("w", trials[0], "failed");
+  EXPECT_EQ(scripts_.field("ns:job:" + trials[1].job, "finish_order"), "1");
+  EXPECT_EQ(scripts_.field("ns:job:" + trials[0].job, "finish_order"), "2");
+}
+
+}  // namespace
+}  // namespace ns::test
