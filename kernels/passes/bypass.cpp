@@ -1,0 +1,48 @@
+#include "kernels/passes/bypass.h"
+
+#include <algorithm>
+
+namespace ns::passes {
+
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+
+bool bypass(Graph& graph, std::size_t number, ValueId input) {
+  const ValueId output = graph.nodes[number].outputs[0];
+  const auto listed = [&](ValueId id) {
+    return std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+  };
+  if (!listed(output)) {
+    graph.replace_uses(output, input);
+    return true;
+  }
+  if (graph.value(input).constant.defined()) {
+    graph::Value& value = graph.value(output);
+    value.constant = graph.value(input).constant;
+    value.type = value.constant.type();
+    graph.nodes[number].outputs[0] = graph::kAbsent;
+    return true;
+  }
+  if (listed(input)) return false;
+  // The producer makes the output's value under the output's name.
+  for (Node& producer : graph.nodes) {
+    const auto made = std::find(producer.outputs.begin(), producer.outputs.end(), input);
+    if (made == producer.outputs.end()) continue;
+    graph.nodes[number].outputs[0] = graph::kAbsent;
+    *made = output;
+    graph.replace_uses(input, output);
+    return true;
+  }
+  return false;
+}
+
+void remove_nodes(Graph& graph, const std::vector<bool>& marked) {
+  std::vector<Node> kept;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (i >= marked.size() || !marked[i]) kept.push_back(std::move(graph.nodes[i]));
+  }
+  graph.nodes = std::move(kept);
+}
+
+}  // namespace ns::passes

@@ -1,0 +1,60 @@
+// Plan and Session: a graph compiled for one set of input shapes, and run.
+//
+// A Plan is immutable after it was made; any number of threads may run it, each with its own Workspace. Packed weights
+// and compiled primitives belong to the plan. A Session belongs to one thread: it makes a plan per input shape (bounded
+// cache) and owns a workspace; sessions made with share() use the same plans.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/graph/graph.h"
+
+namespace ns::runtime {
+
+struct PlanOptions {
+  int threads = 1;       // for one run, inside operators
+  bool plain = false;    // only the plain operators: the oracle
+  bool profile = false;  // record time per step
+};
+
+struct StepTime {
+  std::string node;            // of the graph; a fused group is named after its last node
+  std::string operation;       // "Conv+Relu", "int8 Conv+Add+Relu", …
+  std::string implementation;  // "plain", oneDNN's implementation name, …
+  double microseconds = 0;     // per run, mean
+};
+
+class Session {
+ public:
+  // Keeps the graph. The passes have been run (see passes::simplify). Error(unsupported) lists every operator that is
+  // not known, with its node, at construction.
+  Session(std::shared_ptr<const graph::Graph>, PlanOptions);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // For another thread: same graph, same plans, own workspace.
+  Session share() const;
+
+  const graph::Graph& graph() const;
+
+  // Inputs in the order of graph().inputs. Error(invalid) names the input whose type or shape does not fit. Outputs in
+  // the order of graph().outputs; their bytes stay valid until the next run on this session (they lie in its
+  // workspace).
+  std::vector<graph::Tensor> run(std::span<const graph::Tensor> inputs);
+
+  std::vector<StepTime> profile() const;
+  std::size_t arena_bytes() const;  // of the plan last run
+  // Nodes of the graph that run in int8 arithmetic in the plan last run.
+  std::vector<std::string> int8_nodes() const;
+
+ private:
+  struct State;
+  explicit Session(std::shared_ptr<State>);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ns::runtime

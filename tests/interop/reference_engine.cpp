@@ -1,0 +1,166 @@
+#include "tests/interop/reference_engine.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
+
+#include "kernels/onnx/onnx.h"
+
+extern char** environ;
+
+namespace ns::interop {
+namespace {
+
+namespace fs = std::filesystem;
+using graph::ElementType;
+using graph::Tensor;
+
+const fs::path kPackages = fs::path(NS_INTEROP_DIR);
+const fs::path kScripts = fs::path(NS_SOURCE_DIR) / "tests" / "interop";
+
+// A folder of its own for one run, removed with everything in it.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "ns-interop-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
+    path_ = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::string read_text(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+// Runs a program (found on PATH) in a folder; what it printed and its exit status (-1: it could not be started).
+struct Finished {
+  int status = -1;
+  std::string printed;
+};
+
+Finished run(std::vector<std::string> arguments, const fs::path& working_folder, const fs::path& log) {
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  posix_spawn_file_actions_addchdir_np(&actions, working_folder.c_str());
+  pid_t child = 0;
+  const int failed = posix_spawnp(&child, pointers[0], &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return {};
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log)};
+}
+
+bool runs(const std::string& program, const Folder& folder) {
+  return run({program, "--version"}, folder.path(), folder.path() / "log").status == 0;
+}
+
+struct TypeName {
+  std::string_view name;  // in the manifest
+  ElementType type;
+};
+constexpr std::array<TypeName, 7> kTypes{{{"float32", ElementType::float32},
+                                          {"float64", ElementType::float64},
+                                          {"uint8", ElementType::uint8},
+                                          {"int8", ElementType::int8},
+                                          {"int32", ElementType::int32},
+                                          {"int64", ElementType::int64},
+                                          {"bool", ElementType::boolean}}};
+
+std::string_view manifest_name(ElementType type) {
+  for (const TypeName& entry : kTypes) {
+    if (entry.type == type) return entry.name;
+  }
+  throw std::runtime_error(fmt::format("inputs of {} are not exchanged", graph::name_of(type)));
+}
+
+ElementType type_named(std::string_view name) {
+  for (const TypeName& entry : kTypes) {
+    if (entry.name == name) return entry.type;
+  }
+  throw std::runtime_error(fmt::format("outputs of {} are not exchanged", name));
+}
+
+void write_inputs(const graph::Graph& model, const std::vector<Tensor>& inputs, std::int64_t batch,
+                  const fs::path& folder) {
+  nlohmann::json manifest{{"model", "model.onnx"}, {"optimized", "optimized.onnx"}, {"batch", batch}};
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::string file = fmt::format("input{}.bin", i);
+    std::ofstream(folder / file, std::ios::binary)
+        .write(static_cast<const char*>(inputs[i].bytes()), static_cast<std::streamsize>(inputs[i].byte_count()));
+    manifest["inputs"].push_back({{"name", model.value(model.inputs[i]).name},
+                                  {"type", manifest_name(inputs[i].type())},
+                                  {"shape", inputs[i].shape()},
+                                  {"file", file}});
+  }
+  std::ofstream(folder / "manifest.json") << manifest;
+}
+
+std::vector<Tensor> read_outputs(const fs::path& folder) {
+  std::vector<Tensor> outputs;
+  for (const auto& listed : nlohmann::json::parse(read_text(folder / "outputs.json"))) {
+    Tensor tensor(type_named(listed.at("type").get<std::string>()), listed.at("shape").get<graph::Shape>());
+    const std::string bytes = read_text(folder / listed.at("file").get<std::string>());
+    if (bytes.size() != tensor.byte_count()) throw std::runtime_error("an output has the wrong size");
+    std::memcpy(tensor.bytes(), bytes.data(), bytes.size());
+    outputs.push_back(std::move(tensor));
+  }
+  return outputs;
+}
+
+}  // namespace
+
+std::string why_not_available() {
+  const Folder folder;
+  for (const char* program : {"node", "npm"}) {
+    if (!runs(program, folder)) return fmt::format("{} is not installed", program);
+  }
+  const bool installed = read_text(kPackages / "package-lock.json") == read_text(kScripts / "package-lock.json") &&
+                         fs::exists(kPackages / "node_modules" / "onnxruntime-node");
+  if (installed) return {};
+  const Finished install =
+      run({(kScripts / "install").string(), kPackages.string()}, folder.path(), folder.path() / "log");
+  if (install.status != 0) throw std::runtime_error("installing onnxruntime-node failed:\n" + install.printed);
+  return {};
+}
+
+ReferenceRun run_reference(const graph::Graph& model, const std::vector<Tensor>& inputs, std::int64_t batch) {
+  const Folder folder;
+  onnx::write_file(model, folder.path() / "model.onnx");
+  write_inputs(model, inputs, batch, folder.path());
+  const Finished finished =
+      run({"node", (kScripts / "run_ort.js").string(), folder.path().string()}, kPackages, folder.path() / "log");
+  if (finished.status != 0) {
+    throw std::runtime_error(fmt::format("the reference engine ended with {}:\n{}", finished.status, finished.printed));
+  }
+  return {read_outputs(folder.path()), onnx::read_file(folder.path() / "optimized.onnx")};
+}
+
+}  // namespace ns::interop

@@ -1,0 +1,25 @@
+// ONNX Runtime as a child process (node, tests/interop/run_ort.js), installed on first use.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "kernels/graph/graph.h"
+
+namespace ns::interop {
+
+// Why it cannot be used here (node or npm missing); empty when it can. Installs the packages where they are missing;
+// throws std::runtime_error when that fails.
+std::string why_not_available();
+
+struct ReferenceRun {
+  std::vector<graph::Tensor> outputs;  // over all samples
+  graph::Graph optimized;              // what it made of the model
+};
+
+// Runs the model over inputs whose first axis is the samples, `batch` of them a run. Throws std::runtime_error with
+// what the engine said.
+ReferenceRun run_reference(const graph::Graph& model, const std::vector<graph::Tensor>& inputs, std::int64_t batch);
+
+}  // namespace ns::interop

@@ -1,0 +1,71 @@
+// Runs an ONNX model in ONNX Runtime: node run_ort.js FOLDER, where FOLDER holds
+//
+//   manifest.json  {"model": "model.onnx",            the model, in the folder
+//                   "optimized": "optimized.onnx",    where the optimized graph is written
+//                   "batch": 100,                     samples a run (axis 0 of every input)
+//                   "inputs": [{"name": "x", "type": "float32", "shape": [3000, 3, 32, 32], "file": "x.bin"}]}
+//
+// and the inputs' elements, little-endian, row-major. Writes outputs.json, a list like "inputs", and a .bin an output.
+'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+const { createRequire } = require('node:module');
+
+const ARRAYS = {
+  float32: Float32Array, float64: Float64Array, uint8: Uint8Array, int8: Int8Array,
+  int32: Int32Array, int64: BigInt64Array, bool: Uint8Array,
+};
+
+function readArray(file, type) {
+  const bytes = fs.readFileSync(file);
+  const Type = ARRAYS[type];
+  if (Type === undefined) throw new Error(`element type ${type} is not known`);
+  return new Type(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}
+
+const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
+
+async function main(folder) {
+  // The packages lie where npm installed them, not beside this file.
+  const ort = createRequire(path.join(process.cwd(), 'package.json'))('onnxruntime-node');
+  const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
+  const session = await ort.InferenceSession.create(path.join(folder, manifest.model), {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    optimizedModelFilePath: path.join(folder, manifest.optimized),
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  const inputs = manifest.inputs.map((input) => ({ ...input, data: readArray(path.join(folder, input.file), input.type) }));
+  const samples = inputs[0].shape[0];
+  const outputs = session.outputNames.map((name) => ({ name, type: '', shape: null, parts: [] }));
+  for (let first = 0; first < samples; first += manifest.batch) {
+    const count = Math.min(manifest.batch, samples - first);
+    const feeds = {};
+    for (const input of inputs) {
+      const sample = product(input.shape.slice(1));
+      const data = input.data.subarray(first * sample, (first + count) * sample);
+      feeds[input.name] = new ort.Tensor(input.type, data, [count, ...input.shape.slice(1)]);
+    }
+    const results = await session.run(feeds);
+    for (const output of outputs) {
+      const tensor = results[output.name];
+      output.type = tensor.type;
+      if (output.shape === null) output.shape = [0, ...tensor.dims.slice(1)];
+      output.shape[0] += tensor.dims[0];
+      output.parts.push(Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength).slice());
+    }
+  }
+  const listing = outputs.map((output, index) => {
+    const file = `output${index}.bin`;
+    fs.writeFileSync(path.join(folder, file), Buffer.concat(output.parts));
+    return { name: output.name, type: output.type, shape: output.shape, file };
+  });
+  fs.writeFileSync(path.join(folder, 'outputs.json'), JSON.stringify(listing));
+}
+
+main(process.argv[2]).catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,248 @@
+// What every operator owes, run over all of them: an operator without a case here fails.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "common/error.h"
+#include "kernels/ops/op.h"
+#include "tests/kernels/graph/graph_builder.h"
+
+namespace ns::ops {
+namespace {
+
+using graph::Attribute;
+using graph::ElementType;
+using graph::Node;
+using graph::Shape;
+using graph::Tensor;
+using test::floats;
+using test::integers;
+using test::sample;
+
+using Attributes = std::map<std::string, Attribute, std::less<>>;
+using Integers = std::vector<std::int64_t>;
+
+struct Case {
+  std::vector<Tensor> inputs;  // an undefined one is left out
+  Attributes attributes;
+  std::size_t outputs = 1;
+};
+
+Tensor bools() { return Tensor::from<bool>({2, 2}, std::array<bool, 4>{true, false, true, true}); }
+Tensor bytes(std::vector<std::uint8_t> values) {
+  return Tensor::from<std::uint8_t>({static_cast<std::int64_t>(values.size())}, values);
+}
+Tensor positive(const Shape& shape, unsigned seed) {
+  Tensor tensor = sample(shape, seed);
+  for (float& value : tensor.values<float>()) value = std::abs(value) + 0.1f;
+  return tensor;
+}
+
+const std::map<std::string, Case>& cases() {
+  static const std::map<std::string, Case> table = [] {
+    std::map<std::string, Case> all;
+    for (const char* type : {"Abs",          "Acos",
+                             "Acosh",        "Asin",
+                             "Asinh",        "Atan",
+                             "Atanh",        "Ceil",
+                             "Celu",         "Cos",
+                             "Cosh",         "Elu",
+                             "Erf",          "Exp",
+                             "Floor",        "Gelu",
+                             "HardSigmoid",  "HardSwish",
+                             "Hardmax",      "Identity",
+                             "IsInf",        "IsNaN",
+                             "LeakyRelu",    "Log",
+                             "LogSoftmax",   "LpNormalization",
+                             "Mish",         "Neg",
+                             "Reciprocal",   "Relu",
+                             "Round",        "Selu",
+                             "Shrink",       "Sigmoid",
+                             "Sign",         "Sin",
+                             "Sinh",         "Softmax",
+                             "Softplus",     "Softsign",
+                             "Sqrt",         "Tan",
+                             "Tanh",         "ThresholdedRelu",
+                             "Clip",         "Shape",
+                             "Size",         "Transpose",
+                             "Flatten",      "ArgMax",
+                             "ArgMin",       "Dropout",
+                             "ReduceL1",     "ReduceL2",
+                             "ReduceLogSum", "ReduceLogSumExp",
+                             "ReduceMax",    "ReduceMean",
+                             "ReduceMin",    "ReduceProd",
+                             "ReduceSum",    "ReduceSumSquare"}) {
+      all[type] = {{sample({3, 4})}, {}};
+    }
+    for (const char* type : {"Add", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean",
+                             "Min", "Mod", "Mul", "Pow", "Sub", "Sum", "CastLike"}) {
+      all[type] = {{sample({3, 4}), sample({4}, 2)}, {}};
+    }
+    for (const char* type : {"And", "Or", "Xor"}) all[type] = {{bools(), bools()}, {}};
+    for (const char* type : {"BitwiseAnd", "BitwiseOr", "BitwiseXor"}) all[type] = {{bytes({1, 6}), bytes({3, 2})}, {}};
+    all["Not"] = {{bools()}, {}};
+    all["BitwiseNot"] = {{bytes({1, 6})}, {}};
+    all["BitShift"] = {{bytes({1, 6}), bytes({3, 200})}, {{"direction", std::string("LEFT")}}};
+    all["PRelu"] = {{sample({3, 4}), sample({4}, 2)}, {}};
+    all["Cast"] = {{sample({3, 4})}, {{"to", std::int64_t{6}}}};
+    all["Where"] = {{bools(), sample({2, 2}), sample({2}, 2)}, {}};
+    all["Conv"] = {{sample({1, 2, 5, 5}), sample({3, 2, 3, 3}), sample({3})}, {{"pads", Integers{1, 1, 0, 0}}}};
+    all["ConvTranspose"] = {{sample({1, 2, 3, 3}), sample({2, 3, 2, 2})}, {{"strides", Integers{2, 2}}}};
+    all["MaxPool"] = {{sample({1, 2, 5, 5})}, {{"kernel_shape", Integers{2, 2}}, {"ceil_mode", std::int64_t{1}}}, 2};
+    all["AveragePool"] = {{sample({1, 2, 5})}, {{"kernel_shape", Integers{2}}, {"strides", Integers{2}}}};
+    all["GlobalAveragePool"] = all["GlobalMaxPool"] = {{sample({1, 2, 3, 3})}, {}};
+    all["Gemm"] = {{sample({2, 3}), sample({3, 4}), sample({4})}, {{"alpha", 0.5f}}};
+    all["MatMul"] = {{sample({2, 1, 2, 3}), sample({4, 3, 2})}, {}};
+    all["BatchNormalization"] = {{sample({2, 3, 2}), sample({3}), sample({3}), sample({3}), positive({3}, 2)}, {}};
+    all["InstanceNormalization"] = {{sample({2, 3, 4}), sample({3}), sample({3})}, {}};
+    all["LayerNormalization"] = {{sample({2, 3}), sample({3}), sample({3})}, {}, 3};
+    all["LRN"] = {{sample({1, 4, 2})}, {{"size", std::int64_t{3}}}};
+    all["Reshape"] = {{sample({3, 4}), integers({0, -1, 2})}, {}};
+    all["Expand"] = {{sample({3, 1}), integers({2, 1, 4})}, {}};
+    all["Tile"] = {{sample({3, 2}), integers({1, 3})}, {}};
+    all["Squeeze"] = {{sample({3, 1}), integers({1})}, {}};
+    all["Unsqueeze"] = {{sample({3}), integers({0, -1})}, {}};
+    all["Concat"] = {{sample({3, 2}), sample({3, 1})}, {{"axis", std::int64_t{1}}}};
+    all["Split"] = {{sample({3, 2}), integers({1, 2})}, {}, 2};
+    all["Slice"] = {{sample({5, 4}), integers({-1}), integers({0}), integers({0}), integers({-2})}, {}};
+    all["Gather"] = {{sample({5, 4}), integers({0, -1})}, {}};
+    all["GatherElements"] = {{sample({5}), integers({0, -1})}, {}};
+    all["Pad"] = {{sample({2, 3}), integers({0, 1, 1, -1})}, {}};
+    all["Constant"] = {{}, {{"value", sample({2})}}};
+    all["ConstantOfShape"] = {{integers({2, 3})}, {}};
+    all["Range"] = {
+        {Tensor::scalar<std::int64_t>(3), Tensor::scalar<std::int64_t>(-4), Tensor::scalar<std::int64_t>(-2)}, {}};
+    all["Resize"] = {{sample({1, 1, 3, 3}), {}, floats({4}, {1, 1, 2, 1.5f})}, {{"mode", std::string("linear")}}};
+    all["Upsample"] = {{sample({1, 1, 3, 3}), floats({4}, {1, 1, 2, 1.5f})}, {}};
+    all["DepthToSpace"] = {{sample({1, 4, 2, 3})}, {{"blocksize", std::int64_t{2}}}};
+    all["SpaceToDepth"] = {{sample({1, 1, 4, 2})}, {{"blocksize", std::int64_t{2}}}};
+    all["QuantizeLinear"] = {{sample({2, 3}), positive({3}, 2), bytes({1, 2, 3})}, {{"axis", std::int64_t{1}}}};
+    all["DequantizeLinear"] = {{bytes({1, 200}), Tensor::scalar<float>(0.5f), Tensor::scalar<std::uint8_t>(7)}, {}};
+    return all;
+  }();
+  return table;
+}
+
+class EveryOperator : public testing::TestWithParam<OpDefinition> {
+ protected:
+  void SetUp() override {
+    const auto found = cases().find(std::string(GetParam().type));
+    ASSERT_NE(found, cases().end()) << "write a case for " << GetParam().type;
+    case_ = &found->second;
+    node_.name = "n";
+    node_.op_type = std::string(GetParam().type);
+    node_.attributes = case_->attributes;
+    for (std::size_t i = 0; i < case_->outputs; ++i) node_.outputs.push_back(static_cast<graph::ValueId>(i));
+    for (const Tensor& tensor : case_->inputs) inputs_.push_back(tensor.defined() ? &tensor : nullptr);
+    opset_ = std::max<std::int64_t>(GetParam().since, 13);
+  }
+
+  std::vector<Tensor> run() const { return run_node(node_, opset_, inputs_); }
+
+  // Runs; whatever is wrong must come as an Error.
+  void run_or_refuse() const {
+    try {
+      run();
+    } catch (const Error& error) {
+      EXPECT_NE(error.code(), ErrorCode::internal);
+      EXPECT_NE(std::string(error.what()), "");
+    }
+  }
+
+  const Case* case_ = nullptr;
+  Node node_;
+  std::vector<const Tensor*> inputs_;
+  std::int64_t opset_ = 13;
+};
+
+TEST_P(EveryOperator, is_found_from_its_first_opset_on) {
+  const OpDefinition& definition = GetParam();
+  EXPECT_NE(find_op(definition.domain, definition.type, definition.since), nullptr);
+  EXPECT_NE(find_op(definition.domain, definition.type, 21), nullptr);
+  EXPECT_EQ(find_op("unknown", definition.type, 21), nullptr);
+}
+
+TEST_P(EveryOperator, makes_what_it_infers_and_the_same_each_time) {
+  const std::vector<Tensor> first = run();
+  ASSERT_EQ(first.size(), case_->outputs);
+  const std::vector<Tensor> second = run();
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    ASSERT_TRUE(first[i].defined());
+    EXPECT_TRUE(equal(first[i], second[i]));
+  }
+}
+
+TEST_P(EveryOperator, refuses_missing_inputs) {
+  if (GetParam().min_inputs == 0) return;
+  inputs_.clear();
+  EXPECT_THROW(run(), Error);
+  inputs_.assign(static_cast<std::size_t>(GetParam().min_inputs), nullptr);
+  EXPECT_THROW(run(), Error);
+}
+
+TEST_P(EveryOperator, refuses_too_many_inputs_and_outputs) {
+  if (GetParam().max_inputs < 100) {
+    inputs_.resize(static_cast<std::size_t>(GetParam().max_inputs) + 1, nullptr);
+    EXPECT_THROW(run(), Error);
+    SetUp();
+  }
+  if (GetParam().max_outputs < 100) {
+    node_.outputs.resize(static_cast<std::size_t>(GetParam().max_outputs) + 1, graph::kAbsent);
+    EXPECT_THROW(run(), Error);
+  }
+}
+
+TEST_P(EveryOperator, survives_strange_shapes_and_types) {
+  const std::vector<Tensor> strange{Tensor::scalar<float>(1),
+                                    sample({0}),
+                                    sample({1}),
+                                    sample({0, 3, 0, 2}),
+                                    sample({2, 2, 2, 2, 2, 2}),
+                                    bools(),
+                                    integers({-1, 0, 1 << 20}),
+                                    integers({std::numeric_limits<std::int64_t>::min()}),
+                                    bytes({255}),
+                                    Tensor::scalar<std::int64_t>(std::numeric_limits<std::int64_t>::max())};
+  for (std::size_t i = 0; i < case_->inputs.size(); ++i) {
+    const Tensor* kept = inputs_[i];
+    for (const Tensor& tensor : strange) {
+      inputs_[i] = &tensor;
+      run_or_refuse();
+    }
+    inputs_[i] = kept;
+  }
+}
+
+TEST_P(EveryOperator, survives_strange_attributes) {
+  for (const char* name :
+       {"axis",   "axes",      "pads",  "strides",    "dilations",    "kernel_shape",   "group", "perm",
+        "size",   "blocksize", "split", "to",         "output_shape", "output_padding", "p",     "keepdims",
+        "scales", "starts",    "ends",  "block_size", "mode",         "auto_pad"}) {
+    const Attributes kept = node_.attributes;
+    for (const Attribute& value :
+         {Attribute(std::int64_t{-1}), Attribute(std::numeric_limits<std::int64_t>::min()),
+          Attribute(std::numeric_limits<std::int64_t>::max()), Attribute(Integers{}), Attribute(Integers{0, 0}),
+          Attribute(Integers{std::numeric_limits<std::int64_t>::max(), 1}), Attribute(Integers{-5, -5, -5, -5}),
+          Attribute(std::string("nonsense")), Attribute(std::vector<float>{-1.0f})}) {
+      node_.attributes[name] = value;
+      run_or_refuse();
+    }
+    node_.attributes = kept;
+  }
+}
+
+TEST_P(EveryOperator, does_not_change_its_inputs) {
+  std::vector<Tensor> copies;
+  for (const Tensor& tensor : case_->inputs) copies.push_back(tensor.clone());
+  run();
+  for (std::size_t i = 0; i < copies.size(); ++i) EXPECT_TRUE(equal(copies[i], case_->inputs[i]));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryOperator, testing::ValuesIn(all_ops().begin(), all_ops().end()),
+                         [](const auto& parameter) { return std::string(parameter.param.type); });
+
+}  // namespace
+}  // namespace ns::ops

@@ -1,0 +1,193 @@
+// Corners that the official tests leave out, worked out by hand from the specification.
+#include "kernels/ops/op.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "common/error.h"
+#include "kernels/ops/half.h"
+#include "tests/kernels/graph/graph_builder.h"
+
+namespace ns::ops {
+namespace {
+
+using graph::Attribute;
+using graph::ElementType;
+using graph::Node;
+using graph::Tensor;
+using test::floats;
+using test::integers;
+using test::sample;
+
+using Integers = std::vector<std::int64_t>;
+
+std::vector<Tensor> run(const std::string& type, const std::vector<Tensor>& inputs,
+                        std::map<std::string, Attribute, std::less<>> attributes = {}, std::int64_t opset = 13,
+                        std::size_t outputs = 1) {
+  Node node;
+  node.name = "n";
+  node.op_type = type;
+  node.attributes = std::move(attributes);
+  for (std::size_t i = 0; i < outputs; ++i) node.outputs.push_back(static_cast<graph::ValueId>(i));
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& tensor : inputs) pointers.push_back(tensor.defined() ? &tensor : nullptr);
+  return run_node(node, opset, pointers);
+}
+
+template <typename T>
+std::vector<T> values_of(const Tensor& tensor) {
+  const auto values = tensor.values<T>();
+  return {values.begin(), values.end()};
+}
+
+TEST(Half, every_value_survives_a_round_trip) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    const float value = half_to_float(static_cast<std::uint16_t>(bits));
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(half_to_float(float_to_half(value))));
+    } else {
+      EXPECT_EQ(float_to_half(value), bits);
+    }
+  }
+}
+
+TEST(Half, rounds_to_nearest_even) {
+  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), 0x3C00);      // half way: to even
+  EXPECT_EQ(float_to_half(1.0f + 3 * 0x1p-11f), 0x3C02);  // half way: to even
+  EXPECT_EQ(float_to_half(65519.0f), 0x7BFF);
+  EXPECT_EQ(float_to_half(65520.0f), 0x7C00);
+  EXPECT_EQ(float_to_half(0x1p-25f), 0x0000);
+  EXPECT_EQ(float_to_half(0x1.8p-25f), 0x0001);
+}
+
+TEST(QuantizeLinear, rounds_half_to_even_and_saturates) {
+  const auto y = run("QuantizeLinear", {floats({6}, {0.5f, 1.5f, 2.5f, -0.5f, 300, -300}), Tensor::scalar<float>(1),
+                                        Tensor::scalar<std::int8_t>(0)});
+  EXPECT_EQ(values_of<std::int8_t>(y[0]), (std::vector<std::int8_t>{0, 2, 2, 0, 127, -128}));
+}
+
+TEST(QuantizeLinear, per_channel_uses_the_axis) {
+  const auto y =
+      run("QuantizeLinear", {floats({2, 2}, {1, 1, 1, 1}), floats({2}, {1, 0.5f})}, {{"axis", std::int64_t{0}}});
+  EXPECT_EQ(values_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{1, 1, 2, 2}));
+}
+
+TEST(DequantizeLinear, int32_has_no_overflow) {
+  const auto y = run("DequantizeLinear", {Tensor::scalar<std::int32_t>(std::numeric_limits<std::int32_t>::min()),
+                                          Tensor::scalar<float>(1), Tensor::scalar<std::int32_t>(1)});
+  EXPECT_EQ(values_of<float>(y[0])[0], -2147483648.0f);
+}
+
+TEST(IntegerArithmetic, dividing_by_zero_is_an_error_and_overflow_wraps) {
+  EXPECT_THROW(run("Div", {integers({1}), integers({0})}), Error);
+  EXPECT_THROW(run("Mod", {integers({1}), integers({0})}), Error);
+  constexpr auto kSmallest = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(values_of<std::int64_t>(run("Div", {integers({kSmallest}), integers({-1})})[0])[0], kSmallest);
+  EXPECT_EQ(values_of<std::int64_t>(run("Neg", {integers({kSmallest})})[0])[0], kSmallest);
+  EXPECT_EQ(values_of<std::int64_t>(run("Abs", {integers({kSmallest})})[0])[0], kSmallest);
+}
+
+TEST(Cast, out_of_range_saturates) {
+  const auto y = run("Cast", {floats({4}, {1e20f, -1e20f, NAN, -0.9f})}, {{"to", std::int64_t{6}}});
+  EXPECT_EQ(values_of<std::int32_t>(y[0]), (std::vector<std::int32_t>{2147483647, -2147483647 - 1, 0, 0}));
+}
+
+TEST(Softmax, flattens_before_opset_13_and_runs_along_an_axis_after) {
+  const Tensor x = floats({1, 2, 2}, {0, 0, 0, 0});
+  EXPECT_EQ(values_of<float>(run("Softmax", {x}, {{"axis", std::int64_t{1}}}, 11)[0])[0], 0.25f);
+  EXPECT_EQ(values_of<float>(run("Softmax", {x}, {{"axis", std::int64_t{1}}}, 13)[0])[0], 0.5f);
+}
+
+TEST(Conv, a_window_larger_than_the_input_is_refused) {
+  EXPECT_THROW(run("Conv", {sample({1, 1, 2, 2}), sample({1, 1, 3, 3})}), Error);
+}
+
+TEST(Conv, groups_see_only_their_channels) {
+  const auto y = run("Conv", {floats({1, 2, 1}, {1, 10}), floats({2, 1, 1}, {2, 3})}, {{"group", std::int64_t{2}}});
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{2, 30}));
+}
+
+TEST(ConvTranspose, groups_spread_their_channels) {
+  const auto y =
+      run("ConvTranspose", {floats({1, 2, 1}, {1, 10}), floats({2, 1, 2}, {1, 2, 3, 4})}, {{"group", std::int64_t{2}}});
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{1, 2, 30, 40}));
+}
+
+TEST(AveragePool, padding_counts_only_up_to_its_end) {
+  const auto y = run("AveragePool", {floats({1, 1, 3}, {1, 2, 3})},
+                     {{"kernel_shape", Integers{2}},
+                      {"strides", Integers{2}},
+                      {"ceil_mode", std::int64_t{1}},
+                      {"count_include_pad", std::int64_t{1}}});
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{1.5f, 3}));
+}
+
+TEST(MaxPool, windows_that_start_in_the_padding_at_the_end_do_not_count) {
+  const auto y = run("MaxPool", {floats({1, 1, 3}, {1, 2, 3})},
+                     {{"kernel_shape", Integers{1}},
+                      {"strides", Integers{2}},
+                      {"pads", Integers{0, 1}},
+                      {"ceil_mode", std::int64_t{1}}});
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{1, 3}));
+}
+
+TEST(Reshape, zero_keeps_a_size_unless_allowed) {
+  EXPECT_EQ(run("Reshape", {sample({2, 3}), integers({0, -1})})[0].shape(), (graph::Shape{2, 3}));
+  EXPECT_EQ(run("Reshape", {sample({0, 3}), integers({3, 0})}, {{"allowzero", std::int64_t{1}}}, 14)[0].shape(),
+            (graph::Shape{3, 0}));
+  EXPECT_THROW(run("Reshape", {sample({2, 3}), integers({-1, -1})}), Error);
+  EXPECT_THROW(run("Reshape", {sample({2, 3}), integers({4})}), Error);
+}
+
+TEST(Gather, indices_out_of_range_are_refused) {
+  EXPECT_THROW(run("Gather", {sample({3}), integers({3})}), Error);
+  EXPECT_THROW(run("Gather", {sample({3}), integers({-4})}), Error);
+}
+
+TEST(Slice, extreme_limits_and_steps_are_clamped) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+  const Tensor x = floats({3}, {1, 2, 3});
+  const auto slice = [&](std::int64_t start, std::int64_t end, std::int64_t step) {
+    return values_of<float>(run("Slice", {x, integers({start}), integers({end}), integers({0}), integers({step})})[0]);
+  };
+  EXPECT_EQ(slice(0, kMax, 1), (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(slice(kMax, kMin, -1), (std::vector<float>{3, 2, 1}));
+  EXPECT_EQ(slice(0, kMax, kMax), (std::vector<float>{1}));
+  EXPECT_EQ(slice(-1, kMin, kMin), (std::vector<float>{3}));
+}
+
+TEST(Expand, absurd_sizes_are_refused) {
+  EXPECT_THROW(run("Expand", {sample({1}), integers({std::int64_t{1} << 62})}), Error);
+  EXPECT_THROW(run("ConstantOfShape", {integers({std::int64_t{1} << 40, std::int64_t{1} << 40})}), Error);
+  EXPECT_THROW(run("Range", {Tensor::scalar<std::int64_t>(std::numeric_limits<std::int64_t>::min()),
+                             Tensor::scalar<std::int64_t>(std::numeric_limits<std::int64_t>::max()),
+                             Tensor::scalar<std::int64_t>(1)}),
+               Error);
+}
+
+TEST(Reduce, of_nothing_is_the_neutral_element) {
+  EXPECT_EQ(values_of<float>(run("ReduceSum", {sample({0})})[0])[0], 0);
+  EXPECT_EQ(values_of<float>(run("ReduceProd", {sample({0})})[0])[0], 1);
+}
+
+TEST(Infer, says_which_bytes_it_needs_before_the_run) {
+  Node node;
+  node.name = "n";
+  node.op_type = "Reshape";
+  node.outputs = {0};
+  const TensorType x{ElementType::float32, {2, 3}};
+  const TensorType shape{ElementType::int64, {1}};
+  const std::array<const TensorType*, 2> inputs{&x, &shape};
+  const std::array<const Tensor*, 2> constants{nullptr, nullptr};
+  try {
+    infer_types(*find_op("", "Reshape", 13), {node, 13, inputs, constants});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unsupported);
+  }
+}
+
+}  // namespace
+}  // namespace ns::ops
