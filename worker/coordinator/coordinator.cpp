@@ -1,0 +1,245 @@
+#include "worker/coordinator/coordinator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "common/error.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/task_spec.h"
+
+namespace ns::worker {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint32_t kWait = 1000;  // ms of one look at the events; how soon a stop or the time-out is noticed
+
+std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+// What every kind's spec has in common, as far as coordinating goes.
+struct Policy {
+  std::chrono::milliseconds timeout{0};  // of the search; 0: none
+  NewTrial limits;                       // number and parameters left open
+};
+
+Policy read_policy(const std::string& spec) {
+  Policy policy;
+  const json parsed = json::parse(spec, nullptr, false);
+  if (!parsed.is_object()) throw Error(ErrorCode::invalid, "the task's spec is not a JSON object");
+  const json stop = parsed.value("stop", json::object()), limits = parsed.value("limits", json::object());
+  if (stop.contains("timeout")) policy.timeout = parse_duration(text_of(stop["timeout"]), "stop.timeout");
+  if (limits.contains("trial_time")) {
+    policy.limits.time_limit_ms =
+        static_cast<std::uint64_t>(parse_duration(text_of(limits["trial_time"]), "limits.trial_time").count());
+  }
+  if (limits.contains("memory"))
+    policy.limits.memory_limit_bytes = parse_bytes(text_of(limits["memory"]), "limits.memory");
+  return policy;
+}
+
+bool state_of_event(const std::string& type, TrialState& state) {
+  if (type == "trial.succeeded")
+    state = TrialState::succeeded;
+  else if (type == "trial.failed")
+    state = TrialState::failed;
+  else if (type == "trial.early_stopped")
+    state = TrialState::early_stopped;
+  else if (type == "trial.cancelled")
+    state = TrialState::cancelled;
+  else
+    return false;
+  return true;
+}
+
+std::string error_of(const std::string& body) {
+  const json parsed = json::parse(body, nullptr, false);
+  return parsed.is_object() && parsed.contains("error") ? text_of(parsed["error"]) : body;
+}
+
+class Coordinator {
+ public:
+  Coordinator(const TaskId& task, const std::string& spec, TaskQueue& queue, tasks::Workplace& workplace)
+      : task_(task), spec_(spec), policy_(read_policy(spec)), queue_(queue), workplace_(workplace) {}
+
+  std::string run(const tasks::TaskKind& kind) {
+    tasks::CheckedTask checked = kind.check(task_, spec_, workplace_);
+    search_ = std::move(checked.search);
+    take_over();
+    if (!checked_before_) queue_.append_event("task.checked", json{{"summary", checked.summary}}.dump());
+    while (run_round()) {
+    }
+    return search_->result(workplace_);
+  }
+
+ private:
+  // What is there already: nothing on a first start, the history after another coordinator died.
+  void take_over() {
+    for (const TrialInfo& trial : queue_.trials()) {
+      known_.insert(trial.number);
+      parameters_[trial.number] = trial.parameters;
+      if (is_final(trial.state))
+        ended_[trial.number] = {trial.number, trial.state, trial.parameters, trial.result, trial.error};
+    }
+    while (look(0)) {
+    }
+    const std::uint64_t started = queue_.task().started_ms;
+    if (policy_.timeout.count() > 0 && started > 0)
+      deadline_ms_ = started + static_cast<std::uint64_t>(policy_.timeout.count());
+  }
+
+  bool run_round() {
+    const std::vector<std::string> round = search_->next_round(reason_to_stop());
+    if (round.empty()) return false;
+    const std::uint32_t first = next_number_;
+    next_number_ += static_cast<std::uint32_t>(round.size());
+    bool fresh = enqueue(first, round);
+    for (std::uint32_t number = first; number < next_number_; ++number) fresh = fresh || !ended_.contains(number);
+    wait_for(first);
+    for (std::uint32_t number = first; number < next_number_; ++number) search_->tell(ended_.at(number));
+    if (fresh) announce();
+    return true;
+  }
+
+  // Where the search was told to stop is part of its history: a takeover must tell it the same at the same trial.
+  std::optional<std::string> reason_to_stop() {
+    if (stop_at_ && next_number_ >= *stop_at_) return stop_reason_;
+    if (stop_at_ || known_.contains(next_number_) || !time_is_up()) return std::nullopt;
+    stop_at_ = next_number_;
+    stop_reason_ = fmt::format("within stop.timeout ({} s)", static_cast<double>(policy_.timeout.count()) / 1000);
+    json progress = {{"done", next_number_}, {"planned", std::max(search_->planned(), next_number_)}};
+    progress["summary"] = "time is up; finishing with what was found";
+    progress["stop"] = {{"at", *stop_at_}, {"reason", stop_reason_}};
+    queue_.append_event("task.progress", progress.dump());
+    return stop_reason_;
+  }
+
+  void recall_stop(const std::string& body) {
+    const json progress = json::parse(body, nullptr, false);
+    if (!progress.is_object() || !progress.contains("stop")) return;
+    stop_at_ = progress["stop"].value("at", 0u);
+    stop_reason_ = progress["stop"].value("reason", "");
+  }
+
+  bool enqueue(std::uint32_t first, const std::vector<std::string>& round) {
+    std::vector<NewTrial> trials;
+    for (std::size_t index = 0; index < round.size(); ++index) {
+      const auto number = first + static_cast<std::uint32_t>(index);
+      if (known_.contains(number)) {
+        if (parameters_[number] != round[index])
+          log::warning("trial {} of {} is on record with other parameters", number, task_.text);
+        continue;
+      }
+      NewTrial trial = policy_.limits;
+      trial.number = number;
+      trial.parameters = round[index];
+      if (trial.parameters.size() > limits::kMaxParametersBytes) {
+        throw Error(ErrorCode::too_large,
+                    fmt::format("the parameters of trial {} have {} bytes; at most {} are allowed", number,
+                                trial.parameters.size(), limits::kMaxParametersBytes));
+      }
+      trials.push_back(std::move(trial));
+    }
+    if (trials.empty()) return false;
+    queue_.enqueue(trials);
+    for (NewTrial& trial : trials) {
+      known_.insert(trial.number);
+      parameters_[trial.number] = std::move(trial.parameters);
+    }
+    return true;
+  }
+
+  void wait_for(std::uint32_t first) {
+    const auto open = [&] {
+      std::vector<std::uint32_t> numbers;
+      for (std::uint32_t number = first; number < next_number_; ++number) {
+        if (!ended_.contains(number)) numbers.push_back(number);
+      }
+      return numbers;
+    };
+    bool told_to_stop = false;
+    for (std::vector<std::uint32_t> left = open(); !left.empty(); left = open()) {
+      if (workplace_.stopped()) throw Error(ErrorCode::cancelled, "the coordinator was asked to stop");
+      if (!told_to_stop && search_->may_be_cut_short() && time_is_up()) {
+        for (std::uint32_t number : left) queue_.stop_trial(number);
+        told_to_stop = true;
+      }
+      look(kWait);
+    }
+  }
+
+  // Takes in what is new; true when there was something.
+  bool look(std::uint32_t wait_ms) {
+    const Events news = queue_.events(seen_, wait_ms);
+    for (const Event& event : news.events) {
+      seen_ = event.id;
+      if (event.type == "task.checked") checked_before_ = true;
+      if (event.type == "task.progress") recall_stop(event.body);
+      TrialState state{};
+      if (!state_of_event(event.type, state) || ended_.contains(event.trial)) continue;
+      const bool succeeded = state == TrialState::succeeded;
+      ended_[event.trial] = {event.trial, state, parameters_[event.trial], succeeded ? event.body : "",
+                             succeeded ? "" : error_of(event.body)};
+    }
+    if (news.ended && news.events.empty()) throw Error(ErrorCode::cancelled, "the task has ended");
+    return !news.events.empty();
+  }
+
+  bool time_is_up() { return deadline_ms_ != 0 && queue_.now_ms() >= deadline_ms_; }  // by Redis time
+
+  void announce() {
+    const std::optional<tasks::Standing> best = search_->best();
+    json progress = {{"done", next_number_}, {"planned", std::max(search_->planned(), next_number_)}};
+    progress["summary"] = best ? "best so far: " + best->summary : fmt::format("{} trials ended", next_number_);
+    queue_.append_event("task.progress", progress.dump());
+    if (!best || best->trial == last_best_) return;
+    last_best_ = best->trial;
+    queue_.append_event(
+        "task.best",
+        json{{"trial", best->trial}, {"summary", best->summary}, {"metrics", json::parse(best->metrics)}}.dump());
+  }
+
+  const TaskId& task_;
+  const std::string& spec_;
+  Policy policy_;
+  TaskQueue& queue_;
+  tasks::Workplace& workplace_;
+  std::unique_ptr<tasks::Search> search_;
+
+  std::set<std::uint32_t> known_;  // numbers that were enqueued, by us or before us
+  std::map<std::uint32_t, std::string> parameters_;
+  std::map<std::uint32_t, tasks::FinishedTrial> ended_;
+  std::uint32_t next_number_ = 0;
+  std::string seen_ = "0";
+  bool checked_before_ = false;
+  std::uint64_t deadline_ms_ = 0;
+  std::optional<std::uint32_t> stop_at_;  // from this trial on the search is asked to end
+  std::string stop_reason_;
+  std::optional<std::uint32_t> last_best_;
+};
+
+tasks::TrialResult failure_of(const Error& failure) {
+  const json text = {{"code", entry_of(failure.code()).name}, {"message", failure.what()}, {"field", failure.field()}};
+  Outcome outcome = Outcome::failed;
+  if (failure.code() == ErrorCode::cancelled) outcome = Outcome::cancelled;
+  if (failure.code() == ErrorCode::stale) outcome = Outcome::crashed;  // no longer ours; nobody will accept it
+  return {outcome, {}, text.dump(-1, ' ', false, json::error_handler_t::replace)};
+}
+
+}  // namespace
+
+tasks::TrialResult coordinate(const tasks::TaskKind& kind, const TaskId& task, const std::string& spec,
+                              TaskQueue& queue, tasks::Workplace& workplace) {
+  try {
+    validate_spec(spec);
+    return {Outcome::succeeded, Coordinator(task, spec, queue, workplace).run(kind), {}};
+  } catch (const Error& failure) {
+    return failure_of(failure);
+  }
+}
+
+}  // namespace ns::worker

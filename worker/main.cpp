@@ -1,0 +1,80 @@
+// ns-worker: leases jobs from a broker and runs them on the cores it is bound to.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/task_spec.h"
+#include "worker/machine.h"
+#include "worker/runner/self.h"
+#include "worker/worker.h"
+
+namespace {
+
+using namespace ns;
+using namespace ns::worker;
+
+constexpr int kWrongUse = 2;
+constexpr std::size_t kMostSlots = 1024;
+
+std::filesystem::path usual_cache() {
+  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder == '/')
+    return std::filesystem::path(folder) / "ns-worker";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return std::filesystem::path(home) / ".cache" / "ns-worker";
+  return "/var/tmp/ns-worker";
+}
+
+int serve(WorkerOptions options) {
+  log::start("ns-worker", log::level_from(options.log_level));
+  return Worker(std::move(options)).run();
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (const std::optional<int> status = run_as_child(count, arguments)) return *status;
+
+  CLI::App app{"ns-worker: leases jobs from a broker and runs them on the cores it is bound to"};
+  app.set_version_flag("--version", NS_VERSION);
+  WorkerOptions options;
+  int socket = -1;
+  std::string cpus, cache_size = "10GiB", memory_limit = "0", drain_timeout = "30s", cache = usual_cache().string();
+  app.add_option("--broker", options.endpoints,
+                 "Endpoint of a broker, tcp://host:port or ipc://path; may be repeated, the next is tried when one "
+                 "does not answer")
+      ->required();
+  auto* by_socket =
+      app.add_option("--socket", socket, "Run on the cores and memory of this CPU socket, counted from 0");
+  app.add_option("--cpus", cpus, "Run on these CPUs, \"0-3,8\"")->excludes(by_socket);
+  app.add_option("--slots", options.slots, "Trials at once; the cores are shared out among them")
+      ->check(CLI::Range(std::size_t{0}, kMostSlots));
+  app.add_option("--control-slots", options.control_slots, "Tasks coordinated at once")
+      ->check(CLI::Range(std::size_t{0}, kMostSlots));
+  app.add_option("--cache", cache, "Folder for artifacts and trials' files; workers of one host may share it");
+  app.add_option("--cache-size", cache_size, "Most that the artifacts in it may take, \"10GiB\"");
+  app.add_option("--memory-limit", memory_limit, "Of one job with everything it starts, \"4GiB\"; 0: none");
+  app.add_option("--drain-timeout", drain_timeout, "After SIGTERM, how long running jobs may take to end, \"30s\"");
+  app.add_option("--log-level", options.log_level, "debug, info, warning, error or off");
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kWrongUse;
+  }
+  try {
+    if (socket < 0 && cpus.empty()) throw Error(ErrorCode::invalid, "--socket N or --cpus LIST is needed");
+    options.cpus = cpus.empty() ? cpus_of_socket(socket) : checked_cpus(parse_cpus(cpus));
+    options.cache = cache;
+    options.cache_bytes = parse_bytes(cache_size, "--cache-size");
+    options.memory_limit = parse_bytes(memory_limit, "--memory-limit");
+    options.drain_timeout = parse_duration(drain_timeout, "--drain-timeout");
+    return serve(std::move(options));
+  } catch (const Error& error) {
+    std::cerr << "ns-worker: " << error.what() << '\n';
+    return entry_of(error.code()).exit_code;
+  } catch (const std::exception& error) {
+    std::cerr << "ns-worker: " << error.what() << '\n';
+    return 1;
+  }
+}
