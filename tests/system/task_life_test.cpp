@@ -1,0 +1,92 @@
+// A task through real processes: cancel, drain, and the same proposals whatever the number of workers.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/system/stack.h"
+
+namespace ns::testing {
+namespace {
+
+constexpr auto kReported = [](const Event& event) { return event.type == "trial.metric"; };
+
+TEST(Cancel, reaches_a_running_trial_and_every_waiting_one) {
+  Stack stack;
+  stack.start_broker();
+  stack.start_worker();
+  Gate gate(stack.folder() / "gate");
+  const TaskId task = stack.submit({"hold", gate.file()}, "workers: 1\nstop: {max_trials: 5}\n");
+  stack.wait_for(task, "a trial that runs", kReported);
+  stack.client().cancel_task(task);
+  const History history = stack.wait_for_end(task);  // the gate stays shut: nothing ends by itself
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.state, TaskState::cancelled) << history.text();
+  EXPECT_EQ(history.task.trials_cancelled, history.trials.size()) << history.text();
+  EXPECT_GE(history.trials.size(), 1u);
+
+  // The worker is free again.
+  const TaskId next = stack.submit({"report"}, "stop: {max_trials: 2}\n");
+  EXPECT_EQ(stack.wait_for_end(next).task.trials_succeeded, 2u);
+}
+
+TEST(Drain, a_worker_asked_to_go_finishes_its_trial_and_hands_the_task_on) {
+  Stack stack;
+  stack.start_broker();
+  Worker& leaving = stack.start_worker({.more = {"--drain-timeout", "60s"}});
+  Gate gate(stack.folder() / "gate");
+  const TaskId task = stack.submit({"--trial", "0", "hold", gate.file()}, "workers: 1\nstop: {max_trials: 4}\n");
+  stack.wait_for(task, "a trial that runs", kReported);
+  stack.start_worker();
+  leaving.process.signal(SIGTERM);
+  // The task job is handed back at once, the trial is finished.
+  stack.wait_for(task, "another coordinator",
+                 [&](const Event& event) { return event.type == "task.started" && event.worker != leaving.id; });
+  gate.open();
+  const History history = stack.wait_for_end(task);
+  EXPECT_EQ(leaving.process.wait(), 0);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.trials_succeeded, 4u) << history.text();
+  EXPECT_EQ(history.trials.at(0).worker, leaving.id) << history.text();
+  for (const TrialInfo& trial : history.trials) EXPECT_EQ(trial.attempt, 1u) << history.text();
+}
+
+TEST(Drain, what_does_not_end_in_time_is_handed_back_and_costs_no_attempt) {
+  Stack stack;
+  stack.start_broker();
+  Worker& leaving = stack.start_worker({.more = {"--drain-timeout", "1s"}});
+  Gate gate(stack.folder() / "gate");
+  const TaskId task = stack.submit({"--trial", "0", "hold", gate.file()}, "workers: 1\nstop: {max_trials: 2}\n");
+  stack.wait_for(task, "a trial that runs", kReported);
+  Worker& staying = stack.start_worker();
+  leaving.process.signal(SIGTERM);
+  EXPECT_EQ(leaving.process.wait(), 0);
+  stack.wait_for(task, "the trial on the other worker",
+                 [&](const Event& event) { return event.type == "trial.metric" && event.worker == staying.id; });
+  gate.open();
+  const History history = stack.wait_for_end(task);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.trials_succeeded, 2u) << history.text();
+  EXPECT_EQ(history.trials.at(0).attempt, 1u) << history.text();
+}
+
+std::vector<std::string> proposals_with(int workers) {
+  Stack stack;
+  stack.start_broker();
+  for (int i = 0; i < workers; ++i) stack.start_worker();
+  const TaskId task = stack.submit({"report"}, "stop: {max_trials: 12}\nworkers: " + std::to_string(workers) + "\n");
+  const History history = stack.wait_for_end(task);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.trials_succeeded, 12u) << history.text();
+  std::vector<std::string> parameters;
+  for (const TrialInfo& trial : history.trials) parameters.push_back(trial.parameters);
+  return parameters;
+}
+
+TEST(Proposals, are_the_same_with_one_worker_and_with_two) {
+  const std::vector<std::string> one = proposals_with(1);
+  EXPECT_EQ(one.size(), 12u);
+  EXPECT_NE(one.at(0), one.at(1));
+  EXPECT_EQ(one, proposals_with(2));
+}
+
+}  // namespace
+}  // namespace ns::testing
