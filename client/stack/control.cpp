@@ -76,12 +76,15 @@ std::string failing_part(const Layout& layout) {
   return {};
 }
 
-std::size_t worker_count(const Layout& layout) {
+// The processes of the workers that the supervisor runs now; 0 for one that is about to be started.
+std::vector<std::uint32_t> worker_processes(const Layout& layout) {
+  std::vector<std::uint32_t> processes;
   const json state = read_state(layout);
-  if (state.is_null()) return 0;
-  return static_cast<std::size_t>(std::count_if(state["parts"].begin(), state["parts"].end(), [](const json& part) {
-    return part.value("name", "").compare(0, 7, "worker-") == 0;
-  }));
+  if (state.is_null()) return processes;
+  for (const json& part : state["parts"]) {
+    if (part.value("name", "").compare(0, 7, "worker-") == 0) processes.push_back(part.value("pid", std::uint32_t{0}));
+  }
+  return processes;
 }
 
 // In the process that becomes the supervisor: exec of this very program, detached from terminal and folder.
@@ -150,18 +153,23 @@ class Readiness {
   bool look(std::string& step) {
     step = "starting redis-server and ns-broker";
     if (!std::filesystem::exists(layout_.broker_socket())) return false;
+    const std::vector<std::uint32_t> wanted = worker_processes(layout_);
     try {
       if (!client_) client_ = std::make_unique<api::Client>(short_calls(layout_));
       client_->ping();
-      connected_ = client_->list_workers().workers.size();
+      const WorkerList list = client_->list_workers();
+      // Redis may still remember workers of an earlier stack that had no time to say goodbye.
+      connected_ = static_cast<std::size_t>(
+          std::count_if(list.workers.begin(), list.workers.end(), [&](const WorkerInfo& worker) {
+            return std::find(wanted.begin(), wanted.end(), worker.pid) != wanted.end();
+          }));
     } catch (const Error& problem) {
       if (problem.code() == ErrorCode::cancelled) throw;
       client_.reset();
       return false;
     }
-    const std::size_t wanted = worker_count(layout_);
-    step = fmt::format("waiting for workers ({} of {})", connected_, wanted);
-    return wanted > 0 && connected_ >= wanted;
+    step = fmt::format("waiting for workers ({} of {})", connected_, wanted.size());
+    return !wanted.empty() && connected_ == wanted.size();
   }
 
   std::size_t connected() const { return connected_; }
