@@ -5,6 +5,7 @@
 namespace ns::passes {
 
 using graph::Graph;
+using graph::kAbsent;
 using graph::Node;
 using graph::ValueId;
 
@@ -43,6 +44,29 @@ void remove_nodes(Graph& graph, const std::vector<bool>& marked) {
     if (i >= marked.size() || !marked[i]) kept.push_back(std::move(graph.nodes[i]));
   }
   graph.nodes = std::move(kept);
+}
+
+int fold_into_layers(Graph& graph, const Fold& fold) {
+  std::vector<bool> removed(graph.nodes.size(), false);
+  int changes = 0;
+  Graph::Uses uses = graph.uses();
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (node.outputs.empty() || node.outputs[0] == kAbsent) continue;
+    const ValueId between = fold.input(graph, node);
+    if (between == kAbsent) continue;
+    const auto place = static_cast<std::size_t>(between);
+    if (uses.producer[place] < 0 || uses.consumers[place].size() != 1 || uses.is_output[place]) continue;
+    Node& layer = graph.nodes[static_cast<std::size_t>(uses.producer[place])];
+    if (layer.outputs.size() != 1 || !fold.fold_into(graph, layer, node)) continue;
+    removed[i] = true;
+    ++changes;
+    // The layer may take more than one.
+    uses.producer[static_cast<std::size_t>(node.outputs[0])] = uses.producer[place];
+    uses.producer[place] = -1;
+  }
+  remove_nodes(graph, removed);
+  return changes;
 }
 
 }  // namespace ns::passes

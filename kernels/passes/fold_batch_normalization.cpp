@@ -146,30 +146,12 @@ bool fold_into(Graph& graph, Node& layer, const Node& normalization) {
   return true;
 }
 
+ValueId normalized_input(const Graph&, const Node& node) {
+  return node.is("BatchNormalization") && !node.inputs.empty() ? node.inputs[0] : kAbsent;
+}
+
 }  // namespace
 
-int fold_batch_normalization(Graph& graph) {
-  std::vector<bool> removed(graph.nodes.size(), false);
-  int changes = 0;
-  Graph::Uses uses = graph.uses();
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& normalization = graph.nodes[i];
-    if (!normalization.is("BatchNormalization") || normalization.inputs.empty() || normalization.outputs.empty()) {
-      continue;
-    }
-    const ValueId between = normalization.inputs[0];
-    if (between == kAbsent || normalization.outputs[0] == kAbsent) continue;
-    const auto place = static_cast<std::size_t>(between);
-    if (uses.producer[place] < 0 || uses.consumers[place].size() != 1 || uses.is_output[place]) continue;
-    Node& layer = graph.nodes[static_cast<std::size_t>(uses.producer[place])];
-    if (layer.outputs.size() != 1 || !fold_into(graph, layer, normalization)) continue;
-    removed[i] = true;
-    ++changes;
-    uses.producer[static_cast<std::size_t>(normalization.outputs[0])] = uses.producer[place];
-    uses.producer[place] = -1;
-  }
-  remove_nodes(graph, removed);
-  return changes;
-}
+int fold_batch_normalization(Graph& graph) { return fold_into_layers(graph, {normalized_input, fold_into}); }
 
 }  // namespace ns::passes

@@ -35,7 +35,22 @@ std::optional<std::vector<float>> addend_of(const Tensor& constant, std::size_t 
   return std::vector<float>(values.begin(), values.end());
 }
 
-bool fold_into(Graph& graph, Node& layer, const Node& sum, ValueId addend) {
+// Where the constant of the sum stands; 2 when it has none or nothing else.
+std::size_t constant_place(const Graph& graph, const Node& sum) {
+  if (!sum.is("Add") || sum.inputs.size() != 2) return 2;
+  const bool first = graph.value(sum.inputs[0]).constant.defined(),
+             second = graph.value(sum.inputs[1]).constant.defined();
+  return first == second ? 2 : first ? 0 : 1;
+}
+
+ValueId varying_input(const Graph& graph, const Node& sum) {
+  const std::size_t place = constant_place(graph, sum);
+  return place == 2 ? kAbsent : sum.inputs[1 - place];
+}
+
+bool fold_into(Graph& graph, Node& layer, const Node& sum) {
+  if (!layer.is("Conv")) return false;
+  const ValueId addend = sum.inputs[constant_place(graph, sum)];
   const Tensor& weights = graph.value(layer.inputs[1]).constant;
   if (!weights.defined() || weights.type() != ElementType::float32 || weights.shape().size() < 3) return false;
   const std::int64_t channels = weights.shape()[0];
@@ -54,27 +69,6 @@ bool fold_into(Graph& graph, Node& layer, const Node& sum, ValueId addend) {
 
 }  // namespace
 
-int fold_bias(Graph& graph) {
-  std::vector<bool> removed(graph.nodes.size(), false);
-  int changes = 0;
-  Graph::Uses uses = graph.uses();
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& sum = graph.nodes[i];
-    if (!sum.is("Add") || sum.inputs.size() != 2) continue;
-    const bool first = graph.value(sum.inputs[0]).constant.defined();
-    const ValueId addend = sum.inputs[first ? 0 : 1], between = sum.inputs[first ? 1 : 0];
-    const auto place = static_cast<std::size_t>(between);
-    if (!graph.value(addend).constant.defined() || uses.producer[place] < 0) continue;
-    if (uses.consumers[place].size() != 1 || uses.is_output[place]) continue;
-    Node& layer = graph.nodes[static_cast<std::size_t>(uses.producer[place])];
-    if (!layer.is("Conv") || !fold_into(graph, layer, sum, addend)) continue;
-    removed[i] = true;
-    ++changes;
-    uses.producer[static_cast<std::size_t>(sum.outputs[0])] = uses.producer[place];
-    uses.producer[place] = -1;
-  }
-  remove_nodes(graph, removed);
-  return changes;
-}
+int fold_bias(Graph& graph) { return fold_into_layers(graph, {varying_input, fold_into}); }
 
 }  // namespace ns::passes

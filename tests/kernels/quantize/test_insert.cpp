@@ -21,6 +21,18 @@ Graph quantized(const Graph& graph, const QuantizeConfig& config = {}) {
   return insert(graph, calibrated(graph), config);
 }
 
+QuantizeConfig with_bias(BiasType type) {
+  QuantizeConfig config;
+  config.bias = type;
+  return config;
+}
+
+QuantizeConfig with_activation(ActivationType type) {
+  QuantizeConfig config;
+  config.activation = type;
+  return config;
+}
+
 std::string findings(const Graph& graph) {
   std::string text;
   for (const Finding& finding : lint_qdq(graph)) text += finding.node + ": " + finding.reason + "\n";
@@ -73,7 +85,7 @@ TEST(Insert, conv_gets_pairs_on_both_sides_int8_weights_and_int32_bias) {
 }
 
 TEST(Insert, float_bias_stays_as_it_is) {
-  const Graph graph = quantized(picture().conv("x", "y", 3, 4).output("y").build(), {.bias = BiasType::float32});
+  const Graph graph = quantized(picture().conv("x", "y", 3, 4).output("y").build(), with_bias(BiasType::float32));
   EXPECT_EQ(graph.value(node_making(graph, "y_float").inputs[2]).name, "y_b");
   EXPECT_EQ(findings(graph), "");
 }
@@ -82,7 +94,7 @@ TEST(Insert, relu_dissolves_in_the_quantizer_behind_it) {
   for (const ActivationType type : {ActivationType::uint8, ActivationType::int8}) {
     const Graph model =
         picture().conv("x", "y", 3, 4).node("Relu", {"y"}, "r").conv("r", "z", 4, 4).output("z").build();
-    const Graph graph = quantized(model, {.activation = type});
+    const Graph graph = quantized(model, with_activation(type));
     EXPECT_EQ(path_to(graph, "z"), "x Q DQ Conv Relu Q DQ Conv Q DQ");
     EXPECT_EQ(zero_point_of(graph, quantizer_of(graph, "r")), type == ActivationType::uint8 ? 0 : -128);
     EXPECT_EQ(findings(graph), "");

@@ -19,7 +19,9 @@ using namespace testing;  // NOLINT: shared_models.h
 constexpr double kPoint = 0.01;
 
 double top1(std::shared_ptr<const Graph> graph, const data::DataSet& set) {
-  return runtime::evaluate(std::move(graph), set, *metrics::find_metric("top1"), {.threads = 2}).metric;
+  runtime::EvaluateOptions options;
+  options.threads = 2;
+  return runtime::evaluate(std::move(graph), set, *metrics::find_metric("top1"), options).metric;
 }
 
 class TrainedModels : public ::testing::TestWithParam<const char*> {};
@@ -34,7 +36,9 @@ TEST_P(TrainedModels, keep_their_accuracy_in_int8) {
   const double fp32 = top1(model.graph, *model.evaluation);
   EXPECT_NEAR(fp32, model.top1, 0.0015);
   for (const ActivationType activation : {ActivationType::uint8, ActivationType::int8}) {
-    const Graph quantized = insert(*model.graph, calibration, {.activation = activation});
+    QuantizeConfig config;
+    config.activation = activation;
+    const Graph quantized = insert(*model.graph, calibration, config);
     for (const Finding& finding : lint_qdq(quantized)) ADD_FAILURE() << finding.node << ": " << finding.reason;
     // Measured on what would be handed over.
     const auto exported = std::make_shared<const Graph>(onnx::read_bytes(onnx::write_bytes(quantized)));
@@ -47,8 +51,8 @@ TEST_P(TrainedModels, keep_their_accuracy_in_int8) {
 
 INSTANTIATE_TEST_SUITE_P(Shared, TrainedModels,
                          ::testing::Values("mnist8", "resnet20-cifar10", "kws-dscnn", "squeezenet11-imagenet"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& model) {
+                           std::string name = model.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
