@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "common/error.h"
 #include "worker/runner/self.h"
@@ -21,6 +23,18 @@ constexpr std::size_t kKeptOutput = 4096;  // of the end, for the error of a run
 
 [[noreturn]] void cannot_start() {
   throw Error(ErrorCode::unavailable, fmt::format("a runner cannot be started: {}", std::strerror(errno)));
+}
+
+// The environment of this process, with a bound on how long an OpenMP thread spins at a barrier (libgomp reads it when
+// it is loaded). Where another process takes one of the cores, a thread that spins for milliseconds waits for one that
+// cannot run; some ten microseconds are enough for primitives that follow each other. What the user has set stays.
+std::vector<char*> environment_of_runner() {
+  static char bound[] = "GOMP_SPINCOUNT=30000";
+  std::vector<char*> entries;
+  for (char** entry = environ; *entry != nullptr; ++entry) entries.push_back(*entry);
+  if (std::getenv("GOMP_SPINCOUNT") == nullptr && std::getenv("OMP_WAIT_POLICY") == nullptr) entries.push_back(bound);
+  entries.push_back(nullptr);
+  return entries;
 }
 
 }  // namespace
@@ -35,6 +49,7 @@ int Child::start() {
   const std::string descriptor = std::to_string(talk[1]);
   char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>("runner"),
                              const_cast<char*>(descriptor.c_str()), nullptr};
+  const std::vector<char*> environment = environment_of_runner();
   const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ < 0) cannot_start();
@@ -50,7 +65,7 @@ int Child::start() {
     ::dup2(nothing, STDIN_FILENO);
     ::dup2(output[1], STDOUT_FILENO);
     ::dup2(output[1], STDERR_FILENO);
-    ::execv(program.c_str(), arguments);
+    ::execve(program.c_str(), arguments, environment.data());
     ::_exit(127);
   }
   ::setpgid(process_, process_);  // by whoever comes first, so that kill() always finds the group
