@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "common/error.h"
 #include "kernels/data/dataset.h"
 #include "kernels/onnx/onnx.h"
 #include "kernels/passes/passes.h"
@@ -19,7 +20,9 @@ struct ModelFolder {
   std::shared_ptr<const graph::Graph> graph;  // simplified, at an opset that can be quantized
 
   explicit ModelFolder(std::filesystem::path folder) : path(std::move(folder)) {
-    std::ifstream(path / "meta.json") >> meta;
+    std::ifstream file(path / "meta.json");
+    if (!file) throw Error(ErrorCode::not_found, (path / "meta.json").string() + " is not there: it says what to feed");
+    file >> meta;
     graph::Graph loaded = onnx::read_file(path / "model.onnx");
     if (loaded.opset() < 13) passes::raise_opset(loaded, 13);
     passes::simplify(loaded);
