@@ -180,6 +180,19 @@ TEST_F(PrivateStack, refuses_a_task_that_cannot_work_when_it_is_submitted) {
   EXPECT_NE(finished.output.find("data.evaluation"), std::string::npos) << finished.output;
 }
 
+TEST_F(PrivateStack, refuses_to_measure_on_what_calibration_saw) {
+  ASSERT_EQ(client("up --workers 1").status, 0);
+  const std::filesystem::path digits = NS_SOURCE_DIR "/client/examples/digits";
+  const std::filesystem::path file = folder_.path() / "task.yaml";
+  const std::string calibration = (digits / "calib.npz").string();
+  std::ofstream(file) << "kind: quantize\nmodel: " << (digits / "model.onnx").string()
+                      << "\ndata:\n  calibration: {npz: " << calibration << "}\n  evaluation: {npz: " << calibration
+                      << ", labels: labels}\n";
+  const Finished finished = client("submit " + file.string());
+  EXPECT_EQ(finished.status, 2) << finished.output;
+  EXPECT_NE(finished.output.find("200 of 200 samples"), std::string::npos) << finished.output;
+}
+
 TEST_F(PrivateStack, says_when_there_is_no_service) {
   const Finished finished = client("list");
   EXPECT_EQ(finished.status, 3) << finished.output;
