@@ -12,6 +12,7 @@
 #include "broker/event_waiters.h"
 #include "broker/handlers/handlers.h"
 #include "broker/store/client.h"
+#include "broker/turn_batches.h"
 #include "broker/worker_sessions.h"
 #include "common/log.h"
 #include "common/net/poll_loop.h"
@@ -40,10 +41,12 @@ struct Broker::State {
         store(loop, options.redis, listener()),
         workers(router, store, options.lease),
         waiters(store, steady_clock()),
+        batches(store, waiters, options.lease),
         artifacts(loop, options.artifacts),
-        parts{options, name, loop, router, store, workers, waiters, artifacts} {
+        parts{options, name, loop, router, store, workers, waiters, batches, artifacts} {
     loop.watch(router, [this] { receive(); });
     loop.at_turn_end([this] {
+      batches.flush();  // before leasing: results make room
       workers.flush();
       store.flush();
     });
@@ -52,14 +55,14 @@ struct Broker::State {
 
   store::Client::Listener listener() {
     return {.on_resumed = [this] { resumed(); },
-            .on_work = [this] { workers.lease_for_all(); },
-            .on_event = [this](const std::string& task) { waiters.wake(task); },
+            .on_work = [this] { workers.look_for_work(); },
+            .on_event = [this](const std::string& task) { waiters.wake_listed(task); },
             .on_stop = [this](const std::string& stop) { workers.push_stop(stop); },
             .on_wrong_schema = [this](const Error& error) { fatal = error; }};
   }
 
   void resumed() {
-    workers.lease_for_all();
+    workers.look_for_work();
     waiters.wake_all();
     if (std::exchange(announced, true)) return;
     if (ready) ready(router.endpoints());
@@ -81,6 +84,7 @@ struct Broker::State {
   store::Client store;
   WorkerSessions workers;
   EventWaiters waiters;
+  TurnBatches batches;
   ArtifactStore artifacts;
   Parts parts;
   Ready ready;

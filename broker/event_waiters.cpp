@@ -1,6 +1,7 @@
 #include "broker/event_waiters.h"
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -9,28 +10,32 @@ namespace {
 
 constexpr std::size_t kMostWaiters = 4096;
 
-Event event_from(const store::Reply& entry) {
-  Event event;
-  event.id = entry.at(0).text();
-  const auto& fields = entry.at(1).list();
-  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
-    const std::string& name = fields[i].text();
-    const store::Reply& value = fields[i + 1];
-    if (name == "type") event.type = value.text();
-    if (name == "time") event.time_ms = value.number();
-    if (name == "trial") event.trial = static_cast<std::uint32_t>(value.number());
-    if (name == "attempt") event.attempt = static_cast<std::uint32_t>(value.number());
-    if (name == "worker") event.worker = value.text();
-    if (name == "body") event.body = value.text();
-  }
-  return event;
-}
-
+// See the result of scripts/read_events.lua.
 Events events_from(const store::Reply& reply) {
+  constexpr std::size_t kFirst = 2, kFields = 7;
   Events events;
   events.ended = reply.at(0).number() == 1;
-  for (const store::Reply& entry : reply.at(1).list()) events.events.push_back(event_from(entry));
+  events.next = reply.at(1).text();
+  const std::size_t count = (reply.list().size() - kFirst) / kFields;
+  events.events.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto field = [&](std::size_t index) -> const store::Reply& { return reply.at(kFirst + i * kFields + index); };
+    Event& event = events.events.emplace_back();
+    event.id = field(0).text();
+    event.type = field(1).text();
+    event.time_ms = field(2).number();
+    event.trial = static_cast<std::uint32_t>(field(3).number());
+    event.attempt = static_cast<std::uint32_t>(field(4).number());
+    event.worker = field(5).text();
+    event.body = field(6).text();
+  }
   return events;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
+  return text;
 }
 
 }  // namespace
@@ -58,7 +63,8 @@ void EventWaiters::read(const std::shared_ptr<Waiter>& waiter) {
   waiter->reading = true;
   waiter->woken = false;
   const ReadEvents& question = waiter->question;
-  store_.call("read_events", {question.task.text, question.after, std::to_string(question.limit)},
+  store_.call("read_events",
+              {question.task.text, question.after, std::to_string(question.limit), joined(question.types)},
               [this, waiter](const store::Reply& reply) {
                 guarded(waiter->request, [&] { answered(waiter, reply); });
                 if (waiter->answered) forget(waiter);
@@ -75,13 +81,20 @@ void EventWaiters::answered(const std::shared_ptr<Waiter>& waiter, const store::
     return;
   }
   waiter->answered = false;
-  if (waiter->woken) read(waiter);
+  const bool passed_over = events.next != waiter->question.after;  // events of other types; there may be more
+  waiter->question.after = events.next;
+  if (waiter->woken || passed_over) read(waiter);
 }
 
 void EventWaiters::forget(const std::shared_ptr<Waiter>& waiter) {
   const auto [first, last] = waiters_.equal_range(waiter->question.task.text);
   const auto found = std::find_if(first, last, [&](const auto& entry) { return entry.second == waiter; });
   if (found != last) waiters_.erase(found);
+}
+
+void EventWaiters::wake_listed(const std::string& tasks) {
+  std::istringstream words(tasks);
+  for (std::string task; words >> task;) wake(task);
 }
 
 void EventWaiters::wake(const std::string& task) {
@@ -111,7 +124,9 @@ void EventWaiters::expire() {
     if (!waiter->reading && clock_.now() >= waiter->until) over.push_back(waiter);
   }
   for (const auto& waiter : over) {
-    waiter->request.reply(Events{});
+    Events none;
+    none.next = waiter->question.after;
+    waiter->request.reply(none);
     forget(waiter);
   }
 }

@@ -19,9 +19,10 @@ class EventWaiters {
   EventWaiters(store::Client&, const Clock&);
 
   void read(const Request&, const ReadEvents&);
-  void wake(const std::string& task);  // it has a new event
-  void wake_all();                     // wake-ups may have been missed
-  void expire();                       // answers those whose wait has ended
+  void wake(const std::string& task);          // it has a new event
+  void wake_listed(const std::string& tasks);  // "<task> <task> …"
+  void wake_all();                             // wake-ups may have been missed
+  void expire();                               // answers those whose wait has ended
 
  private:
   struct Waiter;

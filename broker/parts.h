@@ -19,6 +19,7 @@ class Client;
 }
 class ArtifactStore;
 class EventWaiters;
+class TurnBatches;
 class WorkerSessions;
 
 struct Options {
@@ -37,6 +38,7 @@ struct Parts {
   store::Client& store;
   WorkerSessions& workers;
   EventWaiters& waiters;
+  TurnBatches& batches;
   ArtifactStore& artifacts;
 };
 

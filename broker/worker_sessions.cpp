@@ -1,7 +1,6 @@
 #include "broker/worker_sessions.h"
 
 #include <algorithm>
-#include <map>
 #include <sstream>
 #include <utility>
 
@@ -12,44 +11,67 @@
 namespace ns::broker {
 namespace {
 
-constexpr std::uint64_t kMostLeased = 256;                                  // jobs of one call: keeps Redis responsive
+constexpr std::uint64_t kMostLeased = 256;                                  // jobs of one call for one worker
+constexpr std::uint64_t kMostAsked = 512;                                   // jobs of one call: keeps Redis responsive
 constexpr std::size_t kMostPushedBytes = limits::kMaxMessageBytes * 3 / 4;  // of one jobs message
+constexpr std::uint64_t kUnknownAmount = 32;                                // of work that another broker heard of
 
-// See the result of scripts/lease.lua.
-std::vector<Job> jobs_from(const store::Reply& reply) {
-  std::map<std::string, std::string> specs;
-  const auto& spec_list = reply.at(1).list();
-  for (std::size_t i = 0; i + 1 < spec_list.size(); i += 2) specs[spec_list[i].text()] = spec_list[i + 1].text();
-  std::vector<Job> jobs;
-  for (const store::Reply& entry : reply.at(0).list()) {
+// One job of the flat lists that scripts/lease.lua returns.
+class LeasedJob {
+ public:
+  static constexpr std::size_t kFields = 6;
+
+  LeasedJob(const store::Reply& tasks, const store::Reply& jobs, std::size_t index)
+      : tasks_(tasks), jobs_(jobs), first_(index * kFields), task_(3 * (jobs.at(first_).number() - 1)) {}
+
+  std::size_t task_index() const { return task_; }
+  std::string task() const { return std::string(tasks_.at(task_).text()); }
+  const auto& kind() const { return tasks_.at(task_ + 1).text(); }
+  const auto& spec() const { return tasks_.at(task_ + 2).text(); }
+  const auto& parameters() const { return field(4).text(); }
+  std::string token() const { return std::string(field(3).text()); }
+  bool is_trial() const { return !field(1).text().empty(); }
+  std::string id() const { return is_trial() ? task() + "/" + std::string(field(1).text()) : task(); }
+
+  Job make() const {
     Job job;
-    job.job = {entry.at(0).text()};
-    job.task = {entry.at(1).text()};
-    job.task_kind = entry.at(2).text();
-    job.kind = entry.at(3).text().empty() ? JobKind::task : JobKind::trial;
-    job.number = static_cast<std::uint32_t>(entry.at(3).number());
-    job.attempt = static_cast<std::uint32_t>(entry.at(4).number());
-    job.token = entry.at(5).number();
-    job.parameters = entry.at(6).text();
-    job.time_limit_ms = entry.at(7).number();
-    job.memory_limit_bytes = entry.at(8).number();
-    job.spec = specs[job.task.text];
-    jobs.push_back(std::move(job));
+    job.job = {id()};
+    job.task = {task()};
+    job.task_kind = kind();
+    job.kind = is_trial() ? JobKind::trial : JobKind::task;
+    job.number = static_cast<std::uint32_t>(field(1).number());
+    job.attempt = static_cast<std::uint32_t>(field(2).number());
+    job.token = field(3).number();
+    job.parameters = parameters();
+    std::istringstream limits{std::string(field(5).text())};
+    limits >> job.time_limit_ms >> job.memory_limit_bytes;
+    return job;
   }
-  return jobs;
-}
 
-std::size_t size_of(const Job& job) { return job.spec.size() + job.parameters.size() + 256; }
+ private:
+  const store::Reply& field(std::size_t index) const { return jobs_.at(first_ + index); }
+
+  const store::Reply& tasks_;
+  const store::Reply& jobs_;
+  const std::size_t first_;
+  const std::size_t task_;
+};
+
+std::size_t count_of(const store::Reply& jobs) { return jobs.list().size() / LeasedJob::kFields; }
 
 }  // namespace
 
-WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, std::chrono::milliseconds lease)
-    : router_(router), store_(store), lease_(lease) {}
+WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, std::chrono::milliseconds lease,
+                               const Clock& clock)
+    : router_(router), store_(store), lease_(lease), clock_(clock) {}
 
 void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const net::Peer& peer) {
   Session& known = sessions_[worker];
   if (known.number >= session) return;  // answers of two hellos may cross
-  known = Session{session, peer, {}, {}, false};
+  known = Session{};
+  known.number = session;
+  known.peer = peer;
+  known.heard = clock_.now();
 }
 
 void WorkerSessions::end(const WorkerId& worker, std::uint64_t session) {
@@ -57,98 +79,176 @@ void WorkerSessions::end(const WorkerId& worker, std::uint64_t session) {
   if (found != sessions_.end() && found->second.number == session) sessions_.erase(found);
 }
 
-void WorkerSessions::require(const WorkerId& worker, std::uint64_t session) const {
+void WorkerSessions::end_all() { sessions_.clear(); }
+
+void WorkerSessions::require(const WorkerId& worker, std::uint64_t session, const net::Peer& peer) {
   const auto found = sessions_.find(worker);
-  if (found != sessions_.end() && found->second.number == session) return;
-  throw Error(ErrorCode::unknown_peer,
-              "worker '" + worker.text + "' has no session " + std::to_string(session) + " here: say hello again",
-              "session");
+  if (found != sessions_.end() && found->second.number == session && found->second.peer == peer) {
+    found->second.heard = clock_.now();
+    return;
+  }
+  throw Error(
+      ErrorCode::unknown_peer,
+      "worker '" + worker.text + "' has no session " + std::to_string(session) + " on this connection: say hello again",
+      "session");
 }
 
 void WorkerSessions::grant(const Pull& pull) {
   Session& session = sessions_.at(pull.worker);
   session.compute.granted = std::max(session.compute.granted, pull.compute_credits);
   session.control.granted = std::max(session.control.granted, pull.control_credits);
-  due_.insert(pull.worker);
+  make_due(pull.worker, session);
 }
 
-void WorkerSessions::lease_for_all() {
-  for (const auto& [worker, session] : sessions_) {
-    if (session.compute.open() + session.control.open() > 0) due_.insert(worker);
+void WorkerSessions::make_due(const WorkerId& worker, Session& session) {
+  if (session.due || session.compute.open() + session.control.open() == 0) return;
+  session.due = true;
+  due_.push_back(worker);
+}
+
+void WorkerSessions::make_idle(const WorkerId& worker, Session& session) {
+  if (session.idle || session.compute.open() + session.control.open() == 0) return;
+  session.idle = true;
+  idle_.push_back(worker);
+}
+
+void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
+  // Each idle worker is looked at once; those without credits for this kind keep their place.
+  for (std::size_t left = idle_.size(); left > 0 && jobs > 0; --left) {
+    WorkerId worker = std::move(idle_.front());
+    idle_.pop_front();
+    const auto found = sessions_.find(worker);
+    if (found == sessions_.end() || !found->second.idle) continue;
+    Session& session = found->second;
+    session.idle = false;
+    const std::uint64_t open = session.credits(kind).open();
+    if (open == 0) {
+      make_idle(worker, session);
+      continue;
+    }
+    jobs -= std::min(jobs, open);
+    make_due(worker, session);
   }
+}
+
+void WorkerSessions::look_for_work() {
+  work_came(JobKind::trial, kUnknownAmount);
+  work_came(JobKind::task, kUnknownAmount);
 }
 
 void WorkerSessions::flush() {
-  for (const WorkerId& worker : std::exchange(due_, {})) {
+  if (due_.empty() || !store_.is_ready()) return;
+  store::Arguments arguments{std::to_string(lease_.count())};
+  std::vector<Asked> asked;
+  std::uint64_t wanted = 0;
+  std::vector<WorkerId> later;
+  for (WorkerId& worker : std::exchange(due_, {})) {
     const auto found = sessions_.find(worker);
     if (found == sessions_.end()) continue;
-    if (found->second.leasing) {
-      due_.insert(worker);  // again when that call has been answered
+    Session& session = found->second;
+    if (session.leasing) {  // again when that call has been answered
+      later.push_back(std::move(worker));
+      continue;
+    }
+    session.due = false;
+    const std::uint64_t compute = std::min(session.compute.open(), kMostLeased);
+    const std::uint64_t control = std::min(session.control.open(), kMostLeased);
+    if (compute + control == 0) continue;
+    if (wanted > 0 && wanted + compute + control > kMostAsked) {
+      lease(arguments, std::exchange(asked, {}));
+      arguments = {std::to_string(lease_.count())};
+      wanted = 0;
+    }
+    wanted += compute + control;
+    session.leasing = true;
+    for (const std::string& word :
+         {worker.text, std::to_string(session.number), std::to_string(compute), std::to_string(control)}) {
+      arguments.push_back(word);
+    }
+    asked.push_back({std::move(worker), session.number, compute + control});
+  }
+  if (!asked.empty()) lease(arguments, std::move(asked));
+  due_ = std::move(later);
+}
+
+void WorkerSessions::lease(store::Arguments& arguments, std::vector<Asked> asked) {
+  store_.call("lease", arguments,
+              [this, asked = std::move(asked)](const store::Reply& reply) { leased(asked, reply); });
+}
+
+void WorkerSessions::leased(const std::vector<Asked>& asked, const store::Reply& reply) {
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const auto found = sessions_.find(asked[i].worker);
+    if (found != sessions_.end() && found->second.number == asked[i].session) found->second.leasing = false;
+    if (reply.is_error()) {
+      if (found != sessions_.end()) make_idle(asked[i].worker, found->second);
+    } else if (!reply.at(2 + i).is_list()) {  // unknown_peer: it lives with another broker now
+      end(asked[i].worker, asked[i].session);
     } else {
-      lease(worker, found->second);
+      take(asked[i], reply.at(0), reply.at(2 + i), reply.at(1).number() != 0);
     }
   }
+  if (reply.is_error()) log::warning("leasing failed: {}", reply.error().what());
 }
 
-void WorkerSessions::lease(const WorkerId& worker, Session& session) {
-  const std::uint64_t compute = std::min(session.compute.open(), kMostLeased);
-  const std::uint64_t control = std::min(session.control.open(), kMostLeased);
-  if (compute + control == 0 || !store_.is_ready()) return;
-  session.leasing = true;
-  store_.call("lease",
-              {worker.text, std::to_string(session.number), std::to_string(lease_.count()), std::to_string(compute),
-               std::to_string(control)},
-              [this, worker, number = session.number](const store::Reply& reply) { leased(worker, number, reply); });
-}
-
-void WorkerSessions::leased(const WorkerId& worker, std::uint64_t number, const store::Reply& reply) {
-  const auto found = sessions_.find(worker);
-  const bool current = found != sessions_.end() && found->second.number == number;
-  if (current) found->second.leasing = false;
-  if (reply.is_error()) {
-    const Error error = reply.error();
-    if (current && error.code() == ErrorCode::unknown_peer) sessions_.erase(found);  // it lives with another broker now
-    if (error.code() != ErrorCode::unknown_peer) log::warning("leasing for {} failed: {}", worker.text, error.what());
-    return;
-  }
-  std::vector<Job> jobs = jobs_from(reply);
-  if (!current) {
-    hand_back(worker, jobs);
-    return;
-  }
+// Jobs for a worker that has gone meanwhile were never seen by it: others may have them at once, and no attempt is
+// lost. Should it live after all, it is told unknown_peer at its next heartbeat and says hello again.
+void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const store::Reply& jobs, bool cut) {
+  const auto found = sessions_.find(asked.worker);
+  const std::size_t count = count_of(jobs);
+  if (found == sessions_.end() || found->second.number != asked.session) return hand_back(asked.worker, tasks, jobs);
   Session& session = found->second;
-  const std::size_t asked = std::min(session.compute.open() + session.control.open(), kMostLeased);
-  for (const Job& job : jobs) ++(job.kind == JobKind::task ? session.control : session.compute).sent;
-  if (jobs.size() >= asked && session.compute.open() + session.control.open() > 0) due_.insert(worker);
-  // A worker that lives after all is told unknown_peer at its next heartbeat, and says hello again.
-  if (!push(worker, session, std::move(jobs))) sessions_.erase(worker);
+  std::uint64_t trials = 0;
+  for (std::size_t i = 0; i < count; ++i) trials += LeasedJob(tasks, jobs, i).is_trial() ? 1 : 0;
+  session.compute.sent += trials;
+  session.control.sent += count - trials;
+  if (count > 0 && !push(session, tasks, jobs)) {
+    hand_back(asked.worker, tasks, jobs);
+    lose(asked.worker, asked.session);
+    return;
+  }
+  if (count < asked.jobs && !cut) return make_idle(asked.worker, session);
+  // There may be more than this worker took.
+  make_due(asked.worker, session);
+  if (trials > 0) work_came(JobKind::trial, trials);
+  if (trials < count) work_came(JobKind::task, count - trials);
 }
 
-bool WorkerSessions::push(const WorkerId& worker, Session& session, std::vector<Job> jobs) {
-  bool there = true;
-  for (std::size_t first = 0; first < jobs.size();) {
+bool WorkerSessions::push(Session& session, const store::Reply& tasks, const store::Reply& jobs) {
+  const std::size_t count = count_of(jobs);
+  for (std::size_t next = 0; next < count;) {
     Jobs message;
     message.session = session.number;
+    message.jobs.reserve(count - next);
     std::size_t bytes = 0;
-    while (first < jobs.size() && (message.jobs.empty() || bytes + size_of(jobs[first]) <= kMostPushedBytes)) {
-      bytes += size_of(jobs[first]);
-      message.jobs.push_back(std::move(jobs[first++]));
+    std::vector<std::size_t> sent_specs;
+    for (; next < count; ++next) {
+      const LeasedJob leased(tasks, jobs, next);
+      const bool with_spec = std::find(sent_specs.begin(), sent_specs.end(), leased.task_index()) == sent_specs.end();
+      const std::size_t size = leased.parameters().size() + (with_spec ? leased.spec().size() : 0) + 256;
+      if (!message.jobs.empty() && bytes + size > kMostPushedBytes) break;
+      bytes += size;
+      message.jobs.push_back(leased.make());
+      if (!with_spec) continue;
+      sent_specs.push_back(leased.task_index());
+      message.specs.push_back({{leased.task()}, std::string(leased.spec())});
     }
-    if (router_.send(session.peer, wire::encode(0, message))) continue;
-    hand_back(worker, message.jobs);
-    there = false;
+    if (!router_.send(session.peer, wire::encode(0, message))) return false;
   }
-  return there;
+  return true;
 }
 
-// The worker never saw them: others may have them at once, and no attempt is lost.
-void WorkerSessions::hand_back(const WorkerId& worker, const std::vector<Job>& jobs) {
-  if (jobs.empty()) return;
-  log::info("worker {} has gone: {} jobs go back to the queue", worker.text, jobs.size());
-  store::Arguments arguments{worker.text};
-  for (const Job& job : jobs) {
-    arguments.insert(arguments.end(), {job.job.text, std::to_string(job.token),
-                                       std::string(to_text(Outcome::handed_back)), "", "its worker has gone"});
+void WorkerSessions::hand_back(const WorkerId& worker, const store::Reply& tasks, const store::Reply& jobs) {
+  const std::size_t count = count_of(jobs);
+  if (count == 0) return;
+  log::info("worker {} has gone: {} jobs go back to the queue", worker.text, count);
+  store::Arguments arguments;
+  for (std::size_t i = 0; i < count; ++i) {
+    const LeasedJob job(tasks, jobs, i);
+    for (const std::string& word : {worker.text, job.id(), job.token(), std::string(to_text(Outcome::handed_back)),
+                                    std::string(), std::string("its worker has gone")}) {
+      arguments.push_back(word);
+    }
   }
   store_.call("commit", arguments, [](const store::Reply& reply) {
     // Then the leases run out instead.
@@ -167,6 +267,24 @@ void WorkerSessions::push_stop(const std::string& stop) {
   from_text(outcome, message.outcome);
   // Should it not arrive, the reply to the next heartbeat says the same.
   router_.send(found->second.peer, wire::encode(0, message));
+}
+
+void WorkerSessions::probe_silent(std::chrono::milliseconds silence) {
+  std::vector<std::pair<WorkerId, std::uint64_t>> gone;
+  for (const auto& [worker, session] : sessions_) {
+    if (clock_.now() - session.heard < silence) continue;
+    if (!router_.send(session.peer, wire::encode(0, Ok{}))) gone.emplace_back(worker, session.number);
+  }
+  for (const auto& [worker, session] : gone) lose(worker, session);
+}
+
+void WorkerSessions::lose(const WorkerId& worker, std::uint64_t session) {
+  log::warning("the connection to worker {} has ended", worker.text);
+  end(worker, session);
+  store_.call("lose_worker", {worker.text, std::to_string(session)}, [worker](const store::Reply& reply) {
+    // Then its leases run out instead.
+    if (reply.is_error()) log::warning("taking the jobs of {} failed: {}", worker.text, reply.error().what());
+  });
 }
 
 }  // namespace ns::broker

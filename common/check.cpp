@@ -9,8 +9,10 @@
 namespace ns::wire {
 namespace {
 
+constexpr std::size_t kMaxWords = 64;  // of a list of isa, tags, kinds, event types
 constexpr std::size_t kMaxNameBytes =
-    256;  // ids, kinds, versions, hosts, event types: what stands in a key or a column
+    256;                              // ids, kinds, versions, hosts, event types: what stands in a key or a column
+constexpr std::size_t kMaxTags = 64;  // of one worker
 
 std::string path_of(std::string_view message, std::string_view field) {
   return std::string(message) + "." + std::string(field);
@@ -83,6 +85,29 @@ void require_word(std::string_view message, std::string_view field, const std::s
   if (!is_word(text)) refuse(message, field, text, "1 to 64 lower-case letters, digits, '_', '-' or '.'");
 }
 
+// Short lists of words, each once in its order: equal lists are equal texts.
+void require_words(std::string_view message, std::string_view field, const std::vector<std::string>& words) {
+  between(message, field, words.size(), std::size_t{0}, kMaxWords);
+  for (const std::string& word : words) require_word(message, field, word);
+}
+
+// digits ['-' digits ['.' digits]]
+bool is_event_id(std::string_view text) {
+  const auto digits = [&] {
+    const std::size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count >= 1 && count <= 20;
+  };
+  const auto skip = [&](char c) {
+    if (text.empty() || text.front() != c) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  if (!digits()) return false;
+  if (skip('-') && (!digits() || (skip('.') && !digits()))) return false;
+  return text.empty();
+}
+
 void limit_worker(std::string_view message, const std::string& host, const std::string& cpus,
                   const std::vector<std::string>& isa, const std::vector<std::string>& kinds,
                   const std::string& version) {
@@ -115,6 +140,11 @@ void check(const SubmitTask& m) {
   between("submit_task", "priority", m.priority, 1u, 3u);
   between("submit_task", "workers", m.workers, 1u, limits::kMaxTaskWorkers);
   between("submit_task", "max_attempts", m.max_attempts, 1u, 100u);
+  require_word("submit_task", "pool", m.pool);
+  require_words("submit_task", "isa", m.isa);
+  require_words("submit_task", "tags", m.tags);
+  between("submit_task", "delay_ms", m.delay_ms, std::uint64_t{0}, limits::kMaxDelayMs);
+  between("submit_task", "deadline_ms", m.deadline_ms, std::uint64_t{0}, limits::kMaxDelayMs);
 }
 void check(const TaskAccepted& m) { require_task("task_accepted", m.task); }
 void check(const GetTask& m) { require_task("get_task", m.task); }
@@ -134,10 +164,8 @@ void check(const TaskList& m) {
 void check(const CancelTask& m) { require_task("cancel_task", m.task); }
 void check(const ReadEvents& m) {
   require_task("read_events", m.task);
-  const bool good = !m.after.empty() && m.after.size() <= 41 && m.after.front() != '-' &&
-                    m.after.find_first_not_of("0123456789-") == std::string::npos &&
-                    std::count(m.after.begin(), m.after.end(), '-') <= 1 && m.after.back() != '-';
-  if (!good) refuse("read_events", "after", m.after, "'0' or the id of an event");
+  if (!is_event_id(m.after)) refuse("read_events", "after", m.after, "'0' or the id of an event");
+  require_words("read_events", "types", m.types);
   between("read_events", "limit", m.limit, 1u, static_cast<std::uint32_t>(limits::kMaxBatch));
   between("read_events", "wait_ms", m.wait_ms, 0u, 60'000u);
 }
@@ -201,6 +229,9 @@ void check(const Hello& m) {
   if (m.kinds.empty()) refuse("hello", "kinds", "", "the task kinds that this worker can run");
   between("hello", "kinds", m.kinds.size(), std::size_t{1}, std::size_t{64});
   for (const std::string& kind : m.kinds) require_word("hello", "kinds", kind);
+  require_word("hello", "pool", m.pool);
+  between("hello", "tags", m.tags.size(), std::size_t{0}, kMaxTags);
+  for (const std::string& tag : m.tags) require_word("hello", "tags", tag);
 }
 void check(const Welcome& m) {
   limit("welcome", "broker", m.broker, kMaxNameBytes);
@@ -214,6 +245,10 @@ void check(const Jobs& m) {
     limit("jobs", "task_kind", job.task_kind, kMaxNameBytes);
     limit("jobs", "parameters", job.parameters, limits::kMaxParametersBytes);
     limit("jobs", "spec", job.spec, limits::kMaxSpecBytes);
+  }
+  for (const TaskSpecText& text : m.specs) {
+    require_task("jobs", text.task);
+    limit("jobs", "specs", text.spec, limits::kMaxSpecBytes);
   }
 }
 void check(const Heartbeat& m) {
@@ -245,6 +280,7 @@ void check(const ReportMetrics& m) {
 }
 void check(const StopJob& m) { require_job("stop_job", m.job); }
 void check(const Goodbye& m) { require_worker("goodbye", m.worker); }
+void check(const Drain&) {}
 
 // ---- coordinators
 

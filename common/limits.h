@@ -23,11 +23,14 @@ inline constexpr std::size_t kMaxTextBytes = 16u << 10;         // names, error 
 inline constexpr std::uint32_t kMaxTrials = 100'000;      // of one task
 inline constexpr std::uint32_t kMaxTaskWorkers = 10'000;  // trials of one task at once
 inline constexpr std::uint32_t kMaxAttempts = 3;          // default before dead-lettering
+inline constexpr std::uint64_t kMaxDelayMs = 366ull * 24 * 3'600'000;  // of a scheduled task, and of a deadline
+inline constexpr std::uint64_t kMaxOpenTasks = 200'000;                // pending and running, in all
+inline constexpr std::uint64_t kMaxReadyTrials = 10'000'000;           // of one priority, in all
 inline constexpr std::uint64_t kMaxArtifactBytes = 64ull << 30;
 
 // Queue
 inline constexpr std::chrono::milliseconds kLease = 15s;
-inline constexpr std::chrono::milliseconds kHeartbeat = 1s;  // a worker; renews all its leases
+inline constexpr std::chrono::milliseconds kHeartbeat = 500ms;  // a worker; renews all its leases
 inline constexpr std::chrono::milliseconds kSweep = 100ms;   // expired leases, due retries
 
 }  // namespace ns::limits

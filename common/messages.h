@@ -128,6 +128,7 @@ enum class MessageType : std::uint16_t {
   report_metrics = 48,
   stop_job = 49,
   goodbye = 50,
+  drain = 51,
   // coordinators, under the token of their task job
   enqueue_trials = 60,
   trials_enqueued = 61,
@@ -159,8 +160,17 @@ struct SubmitTask {  // -> task_accepted
   std::uint32_t priority = 1;  // 1 highest … 3
   std::uint32_t workers = 1;   // trials of this task that may run at once
   std::uint32_t max_attempts = 3;
-  std::uint64_t timeout_ms = 0;  // of the whole task; 0: none
-  MSGPACK_DEFINE_MAP(task, kind, spec, name, priority, workers, max_attempts, timeout_ms)
+  std::uint64_t timeout_ms = 0;  // of the search, kept for the coordinator; 0: none
+  // What its workers must offer.
+  std::string pool = "default";
+  std::vector<std::string> isa;    // every one of these instruction sets
+  std::vector<std::string> tags;   // every one of these tags
+  std::uint64_t memory_bytes = 0;  // at least so much
+  // By Redis time, from the submission on; 0: none.
+  std::uint64_t delay_ms = 0;     // before its coordinator may start
+  std::uint64_t deadline_ms = 0;  // until it must have ended, or fail
+  MSGPACK_DEFINE_MAP(task, kind, spec, name, priority, workers, max_attempts, timeout_ms, pool, isa, tags, memory_bytes,
+                     delay_ms, deadline_ms)
 };
 
 struct TaskAccepted {
@@ -196,9 +206,11 @@ struct TaskInfo {
   std::string result;       // JSON text, written by the task kind; empty until final
   std::string error;        // a sentence; empty unless failed or cancelled
   std::string coordinator;  // the worker that runs the coordinator now
+  std::string demands;      // kind, pool and what else it asks of workers, as one text
+  bool unserved = false;    // no connected worker can do what waits; only in task_info
   MSGPACK_DEFINE_MAP(task, kind, name, spec, state, priority, workers, submitted_ms, started_ms, finished_ms,
                      trials_waiting, trials_running, trials_succeeded, trials_failed, trials_early_stopped,
-                     trials_cancelled, attempt, cancel_requested, result, error, coordinator)
+                     trials_cancelled, attempt, cancel_requested, result, error, coordinator, demands, unserved)
 };
 
 struct ListTasks {    // -> task_list, newest first
@@ -224,7 +236,8 @@ struct ReadEvents {  // -> events, at once or as soon as there is one or the wai
   std::string after = "0";  // the id of the last event already seen
   std::uint32_t limit = 256;
   std::uint32_t wait_ms = 0;
-  MSGPACK_DEFINE_MAP(task, after, limit, wait_ms)
+  std::vector<std::string> types;  // only events of these types; empty: all
+  MSGPACK_DEFINE_MAP(task, after, limit, wait_ms, types)
 };
 
 struct Event {
@@ -241,7 +254,8 @@ struct Event {
 struct Events {
   std::vector<Event> events;
   bool ended = false;  // the task is final and no event follows these
-  MSGPACK_DEFINE_MAP(events, ended)
+  std::string next;    // what to give as `after` to read on; past events of other types too
+  MSGPACK_DEFINE_MAP(events, ended, next)
 };
 
 struct GetTrials {  // -> trial_list, by number
@@ -289,8 +303,11 @@ struct WorkerInfo {
   std::uint64_t started_ms = 0;
   std::uint64_t seen_ms = 0;
   std::string version;
+  std::string pool = "default";
+  std::vector<std::string> tags;
+  std::uint64_t memory_bytes = 0;
   MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, compute_busy, control_busy,
-                     started_ms, seen_ms, version)
+                     started_ms, seen_ms, version, pool, tags, memory_bytes)
 };
 
 struct WorkerList {
@@ -395,7 +412,11 @@ struct Hello {  // -> welcome; starts a session: credits are counted from zero a
   std::uint32_t compute_slots = 0;
   std::uint32_t control_slots = 0;
   std::string version;
-  MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version)
+  std::string pool = "default";    // which tasks it is for
+  std::vector<std::string> tags;   // what its operator says of it; a task may ask for some
+  std::uint64_t memory_bytes = 0;  // that its jobs may use together; 0: not known
+  MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version, pool, tags,
+                     memory_bytes)
 };
 
 struct Welcome {
@@ -426,17 +447,24 @@ struct Job {
   std::uint32_t attempt = 1;
   std::uint64_t token = 0;
   std::string parameters;                // a trial's parameters as JSON text; of a task job: empty
-  std::string spec;                      // the task's spec, so that a worker needs no further question
+  std::string spec;                      // the task's spec; empty: it is in the message's specs
   std::uint64_t time_limit_ms = 0;       // of this attempt; 0: none
   std::uint64_t memory_limit_bytes = 0;  // 0: the worker's own limit
   MSGPACK_DEFINE_MAP(job, kind, task, task_kind, number, attempt, token, parameters, spec, time_limit_ms,
                      memory_limit_bytes)
 };
 
+struct TaskSpecText {
+  TaskId task;
+  std::string spec;  // JSON text
+  MSGPACK_DEFINE_MAP(task, spec)
+};
+
 struct Jobs {  // pushed by the broker
   std::uint64_t session = 0;
   std::vector<Job> jobs;
-  MSGPACK_DEFINE_MAP(session, jobs)
+  std::vector<TaskSpecText> specs;  // of the jobs' tasks, each once, so that a worker needs no further question
+  MSGPACK_DEFINE_MAP(session, jobs, specs)
 };
 
 struct HeldJob {
@@ -513,6 +541,11 @@ struct Goodbye {  // -> ok; after a drain, leases are gone already
   WorkerId worker;
   std::uint64_t session = 0;
   MSGPACK_DEFINE_MAP(worker, session)
+};
+
+struct Drain {  // pushed by the broker: take nothing new, let trials end, go; as SIGTERM does
+  std::uint64_t session = 0;
+  MSGPACK_DEFINE_MAP(session)
 };
 
 // ---- coordinators

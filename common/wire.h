@@ -54,6 +54,7 @@
   X(report_metrics, ReportMetrics)             \
   X(stop_job, StopJob)                         \
   X(goodbye, Goodbye)                          \
+  X(drain, Drain)                              \
   X(enqueue_trials, EnqueueTrials)             \
   X(trials_enqueued, TrialsEnqueued)           \
   X(stop_trial, StopTrial)                     \

@@ -113,7 +113,13 @@ void BrokerLink::handle(const Jobs& message) {
   if (message.session == session_) {
     for (const Job& job : message.jobs) ++(job.kind == JobKind::task ? taken_control_ : taken_compute_);
   }
-  callbacks_.jobs(message.jobs);
+  std::vector<Job> jobs = message.jobs;
+  for (Job& job : jobs) {
+    for (const TaskSpecText& text : message.specs) {
+      if (text.task == job.task) job.spec = text.spec;
+    }
+  }
+  callbacks_.jobs(std::move(jobs));
 }
 
 void BrokerLink::handle(const HeartbeatReply& reply, std::uint64_t request) {

@@ -30,11 +30,14 @@ void start_duties(Parts& parts) {
   every(parts, 5s, reap_workers);
   every(parts, 50ms, expire_waiters);
   every(parts, 1s, look_for_work);
+  every(parts, parts.options.heartbeat, probe_workers);
   every(parts, 1h, remove_old_uploads);
 }
 
 void expire_waiters(Parts& parts) { parts.waiters.expire(); }
-void look_for_work(Parts& parts) { parts.workers.lease_for_all(); }
+void look_for_work(Parts& parts) { parts.workers.look_for_work(); }
+// Silent for longer than two heartbeats may take: its connection is looked at.
+void probe_workers(Parts& parts) { parts.workers.probe_silent(2 * parts.options.heartbeat); }
 void remove_old_uploads(Parts& parts) { parts.artifacts.remove_old_uploads(); }
 
 }  // namespace ns::broker

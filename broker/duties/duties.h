@@ -12,6 +12,7 @@ void sweep_leases(Parts&);        // expired leases, due retries, tasks that are
 void reap_workers(Parts&);        // workers that have long been silent
 void expire_waiters(Parts&);      // read_events whose wait has ended
 void look_for_work(Parts&);       // should a wake-up ever be lost
+void probe_workers(Parts&);       // workers whose connection may have ended
 void remove_old_uploads(Parts&);  // uploads given up a day ago
 
 }  // namespace ns::broker

@@ -6,8 +6,10 @@ namespace ns::broker {
 void handle(Parts& parts, const Request& request, const GetTask& get, std::string) {
   parts.store.call("get_task", {get.task.text}, request.answer([](const store::Reply& reply) {
     TaskInfo task = task_from(reply);
-    task.spec = reply.at(reply.list().size() - 2).text();
-    task.result = reply.list().back().text();
+    const std::size_t count = reply.list().size();
+    task.spec = reply.at(count - 3).text();
+    task.result = reply.at(count - 2).text();
+    task.unserved = reply.at(count - 1).number() == 1;
     return task;
   }));
 }

@@ -12,7 +12,7 @@ TrialInfo trial_from(const store::Reply& fields) {
   trial.error = fields.at(4).text();
   trial.attempt = static_cast<std::uint32_t>(fields.at(5).number());
   trial.worker = fields.at(6).text();
-  trial.started_ms = fields.at(7).number();
+  trial.started_ms = fields.at(7).number() / 1000;  // a token is the time of its lease, in microseconds
   trial.finished_ms = fields.at(8).number();
   trial.finish_order = fields.at(9).number();
   return trial;

@@ -21,6 +21,9 @@ WorkerInfo worker_from(const store::Reply& fields) {
   worker.started_ms = fields.at(10).number();
   worker.seen_ms = fields.at(11).number();
   worker.version = fields.at(12).text();
+  worker.pool = fields.at(13).text();
+  worker.tags = split_commas(fields.at(14).text());
+  worker.memory_bytes = fields.at(15).number();
   return worker;
 }
 

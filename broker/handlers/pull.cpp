@@ -3,8 +3,8 @@
 
 namespace ns::broker {
 
-void handle(Parts& parts, const Request&, const Pull& pull, std::string) {
-  parts.workers.require(pull.worker, pull.session);
+void handle(Parts& parts, const Request& request, const Pull& pull, std::string) {
+  parts.workers.require(pull.worker, pull.session, request.peer());
   parts.workers.grant(pull);
 }
 

@@ -17,7 +17,6 @@ TaskInfo task_from(const store::Reply& fields) {
   task.submitted_ms = time();
   task.started_ms = time();
   task.finished_ms = time();
-  task.trials_waiting = count();
   task.trials_running = count();
   task.trials_succeeded = count();
   task.trials_failed = count();
@@ -25,6 +24,9 @@ TaskInfo task_from(const store::Reply& fields) {
   task.trials_cancelled = count();
   task.cancel_requested = count() == 1;
   task.error = text();
+  task.demands = text();
+  text();  // trials in all
+  task.trials_waiting = count();
   task.attempt = count();
   task.coordinator = text();
   return task;

@@ -39,7 +39,7 @@ void Client::call(const std::string& function, const Arguments& arguments, Conne
     callback(error_reply(ErrorCode::overloaded, "Redis is late with " + std::to_string(kMostWaiting) + " answers"));
     return;
   }
-  std::vector<std::string> words{"FCALL", "ns1_" + function, "0"};
+  std::vector<std::string> words{"FCALL", "ns2_" + function, "0"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   commands_->command(words, std::move(callback));
 }
@@ -66,7 +66,7 @@ void Client::load() {
       lost(reply.error().what());
       return;
     }
-    commands_->command({"FCALL", "ns1_open", "0"}, [this](const Reply& opened_reply) { opened(opened_reply); });
+    commands_->command({"FCALL", "ns2_open", "0"}, [this](const Reply& opened_reply) { opened(opened_reply); });
   });
 }
 

@@ -1,34 +1,34 @@
 -- Every Redis key and channel, made here and nowhere else. broker/README.md shows them with redis-cli.
 
-local SCHEMA = '1' -- of what is stored; another number in ns:schema is refused at start
+local SCHEMA = '2' -- of what is stored; another number in ns:schema is refused at start
 
 local schema_key = 'ns:schema' -- string
-local turn_key = 'ns:turn' -- counter: places in the ready rings
+local turn_key = 'ns:turn' -- counter: places in the rings
 local sessions_key = 'ns:sessions' -- counter: sessions of workers
 local swept_key = 'ns:swept' -- string: when a broker last swept, ms
 
 local tasks_key = 'ns:tasks' -- zset: task -> time of submission; with ':<state>' those in that state
 local closing_key = 'ns:closing' -- zset: task whose trials are being cancelled before it ends -> since
-local leases_key = 'ns:leases' -- zset: job -> deadline
-local delayed_key = 'ns:delayed' -- zset: job -> when it becomes ready again
+local deadlines_key = 'ns:deadlines' -- zset: task -> when it fails unless it has ended
+local leases_key = 'ns:leases' -- zset: worker -> a time before which none of its leases ends
+local delayed_key = 'ns:delayed' -- zset: job -> when it becomes ready (again)
 local dead_key = 'ns:dead' -- zset: job given up after its last attempt -> since
-local depth_key = 'ns:depth' -- hash: '<priority>' -> trials ready
+local depth_key = 'ns:depth' -- hash: '<priority>' -> trials ready; 'leased' -> jobs leased
 local workers_key = 'ns:workers' -- zset: worker -> last heard of
 
 local function task_key(task) return 'ns:task:' .. task end -- hash
 local function events_key(task) return 'ns:task:' .. task .. ':events' end -- stream: the task's history
-local function trials_key(task) return 'ns:task:' .. task .. ':trials' end -- zset: number -> number, all
-local function open_key(task) return 'ns:task:' .. task .. ':open' end -- zset: number -> number, not ended
-local function ready_key(task) return 'ns:task:' .. task .. ':ready' end -- zset: number -> number, may be leased
+local function ready_key(task) return 'ns:task:' .. task .. ':ready' end -- list: numbers that may be leased, next first
 local function job_key(job) return 'ns:job:' .. job end -- hash; '<task>' or '<task>/<number>'
 local function worker_key(worker) return 'ns:worker:' .. worker end -- hash
-local function held_key(worker) return 'ns:worker:' .. worker .. ':jobs' end -- set: jobs leased to it
+local function held_key(worker) return 'ns:worker:' .. worker .. ':jobs' end -- zset: job leased to it -> deadline
+-- A class is a kind with what it asks of a worker; see classes.lua.
+local classes_key = 'ns:classes' -- set: the classes ever submitted
 -- zset, task -> turn: tasks with ready trials and below their own limit; the smallest turn is next.
-local function ring_key(priority, kind) return 'ns:ready:' .. priority .. ':' .. kind end
+local function ring_key(priority, class) return 'ns:ready:' .. priority .. ':' .. class end
 -- zset, task -> turn: task jobs that wait for a control slot.
-local function control_key(priority, kind) return 'ns:control:' .. priority .. ':' .. kind end
-local kinds_key = 'ns:kinds' -- set: the task kinds ever submitted
+local function control_key(priority, class) return 'ns:control:' .. priority .. ':' .. class end
 
 local work_channel = 'ns:wake:work' -- there may be something to lease
-local events_channel = 'ns:wake:events' -- '<task>': it has a new event
+local events_channel = 'ns:wake:events' -- '<task> <task> …': they have new events
 local stop_channel = 'ns:wake:stop' -- '<worker> <job> <token> <outcome>'

@@ -24,6 +24,7 @@ class Reply {
   const std::vector<Reply>& list() const;
   const Reply& at(std::size_t index) const;  // of a list
 
+  bool is_list() const { return kind_ == Kind::list; }
   bool is_error() const { return kind_ == Kind::error; }
   // What `refuse` in state.lua wrote; else unavailable where Redis may do it later (it is
   // loading, out of memory, …), and internal where it will not.

@@ -37,7 +37,7 @@ class BrokerTest : public ::testing::Test {
     return worker.next_job();
   }
   std::vector<Event> history(const TaskId& task) {
-    return client_->call<Events>(ReadEvents{task, "0", 1000, 0}).events;
+    return client_->call<Events>(ReadEvents{task, "0", 1000, 0, {}}).events;
   }
   std::size_t count(const TaskId& task, const std::string& type) {
     std::size_t found = 0;
@@ -46,7 +46,7 @@ class BrokerTest : public ::testing::Test {
   }
   // Reads on until such an event is there.
   Event wait_for(const TaskId& task, const std::string& type) {
-    ReadEvents read{task, "0", 256, 10'000};
+    ReadEvents read{task, "0", 256, 10'000, {}};
     for (;;) {
       const Events some = client_->call<Events>(read);
       for (const Event& event : some.events) {
@@ -131,7 +131,7 @@ TEST_F(BrokerTest, long_poll_is_answered_by_the_event_it_waits_for) {
   const SubmitTask submission = make_submission();
   client_->call<TaskAccepted>(submission);
   const std::string seen = history(submission.task).back().id;
-  const auto number = client_->send(ReadEvents{submission.task, seen, 10, 60'000});
+  const auto number = client_->send(ReadEvents{submission.task, seen, 10, 60'000, {}});
   Requester other(broker_->endpoint());
   other.call<Ok>(CancelTask{submission.task});
   const Events events = client_->receive<Events>(number);
@@ -145,7 +145,7 @@ TEST_F(BrokerTest, long_poll_ends_empty_when_its_wait_does) {
   const SubmitTask submission = make_submission();
   client_->call<TaskAccepted>(submission);
   const std::string seen = history(submission.task).back().id;
-  const Events events = client_->call<Events>(ReadEvents{submission.task, seen, 10, 50});
+  const Events events = client_->call<Events>(ReadEvents{submission.task, seen, 10, 50, {}});
   EXPECT_TRUE(events.events.empty());
   EXPECT_FALSE(events.ended);
 }
@@ -165,7 +165,7 @@ TEST_F(BrokerTest, a_silent_workers_trial_goes_to_another_and_its_late_result_is
   std::optional<Job> again;
   while (!again) {
     first.heartbeat({coordinator});
-    ReadEvents read{coordinator.task, "0", 256, 0};
+    ReadEvents read{coordinator.task, "0", 256, 0, {}};
     for (const Event& event : client_->call<Events>(read).events) {
       if (event.type == "trial.started" && event.attempt == 2) again = first.next_job();
     }
@@ -276,7 +276,7 @@ TEST_F(BrokerTest, two_brokers_share_one_queue) {
   client_->call<TrialsEnqueued>(make_trials(coordinator, 0, 1));
   const Job trial = worker.next_job();
   const std::string seen = history(submission.task).back().id;
-  const auto number = client_->send(ReadEvents{submission.task, seen, 10, 60'000});
+  const auto number = client_->send(ReadEvents{submission.task, seen, 10, 60'000, {}});
   worker.report(trial, Outcome::succeeded);
   EXPECT_EQ(client_->receive<Events>(number).events.at(0).type, "trial.succeeded");
   client_->call<Ok>(CancelTask{submission.task});

@@ -51,7 +51,15 @@ void FakeWorker::pull(std::uint64_t more_compute, std::uint64_t more_control) {
 }
 
 Job FakeWorker::next_job() {
-  while (jobs_.empty()) jobs_ = requester_.receive<Jobs>().jobs;
+  while (jobs_.empty()) {
+    Jobs message = requester_.receive<Jobs>();
+    for (Job& job : message.jobs) {
+      for (const TaskSpecText& text : message.specs) {
+        if (text.task == job.task) job.spec = text.spec;
+      }
+    }
+    jobs_ = std::move(message.jobs);
+  }
   Job job = jobs_.front();
   jobs_.erase(jobs_.begin());
   return job;

@@ -35,7 +35,7 @@ Reply Scripts::command(const std::vector<std::string>& words) {
 }
 
 Reply Scripts::call(const std::string& function, const std::vector<std::string>& arguments) {
-  std::vector<std::string> words{"FCALL", "ns1_" + function, "0"};
+  std::vector<std::string> words{"FCALL", "ns2_" + function, "0"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   return command(words);
 }
@@ -43,12 +43,13 @@ Reply Scripts::call(const std::string& function, const std::vector<std::string>&
 std::string Scripts::submit(int workers, int priority, int max_attempts) {
   const std::string task = make_task_id().text;
   call("submit",
-       {task, "k", "{}", "name", std::to_string(priority), std::to_string(workers), std::to_string(max_attempts), "0"});
+       {task, "k", "{}", "name", std::to_string(priority), std::to_string(workers), std::to_string(max_attempts), "0",
+                  "k@default", "0", "0", "1000"});
   return task;
 }
 
 std::string Scripts::hello(const std::string& worker, const std::string& kinds) {
-  const std::string session = call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v"}).text();
+  const std::string session = call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v", "default", "", "0"}).text();
   std::erase_if(sessions_, [&](const auto& known) { return known.first == worker; });
   sessions_.emplace_back(worker, session);
   return session;
@@ -59,11 +60,15 @@ std::vector<Scripts::Leased> Scripts::lease(const std::string& worker, int compu
   for (const auto& [known, number] : sessions_) {
     if (known == worker) session = number;
   }
-  const Reply reply = call("lease", {worker, session, "600000", std::to_string(compute), std::to_string(control)});
+  const Reply reply = call("lease", {"600000", worker, session, std::to_string(compute), std::to_string(control)});
+  const Reply& jobs = reply.at(2);
+  if (!jobs.is_list()) throw Error(ErrorCode::unknown_peer, "the session is not the worker's current one");
   std::vector<Leased> leased;
-  for (const Reply& job : reply.at(0).list()) {
-    leased.push_back(
-        {job.at(0).text(), job.at(1).text(), job.at(3).text(), job.at(5).text(), static_cast<int>(job.at(4).number())});
+  for (std::size_t i = 0; i < jobs.list().size(); i += 6) {
+    const std::string task = reply.at(0).at(3 * (jobs.at(i).number() - 1)).text();
+    const std::string number = jobs.at(i + 1).text();
+    leased.push_back({number.empty() ? task : task + "/" + number, task, number, jobs.at(i + 3).text(),
+                      static_cast<int>(jobs.at(i + 2).number())});
   }
   return leased;
 }
@@ -71,8 +76,8 @@ std::vector<Scripts::Leased> Scripts::lease(const std::string& worker, int compu
 Scripts::Leased Scripts::lease_task(const std::string& worker) { return lease(worker, 0, 1).at(0); }
 
 int Scripts::enqueue(const Leased& coordinator, int first, int count) {
-  std::vector<std::string> arguments{coordinator.task, coordinator.token};
-  for (int i = first; i < first + count; ++i) arguments.insert(arguments.end(), {std::to_string(i), "{}", "0", "0"});
+  std::vector<std::string> arguments{coordinator.task, coordinator.token, "1000000"};
+  for (int i = first; i < first + count; ++i) arguments.insert(arguments.end(), {std::to_string(i), "{}", ""});
   return static_cast<int>(call("enqueue", arguments).number());
 }
 
@@ -87,7 +92,9 @@ void Scripts::sweep() {
 }
 
 void Scripts::expire(const std::string& job) {
-  command({"ZADD", "ns:leases", "XX", "0", job});
+  const std::string worker = field("ns:job:" + job, "worker");
+  command({"ZADD", "ns:worker:" + worker + ":jobs", "XX", "0", job});
+  command({"ZADD", "ns:leases", "0", worker});
   sweep();
 }
 
@@ -108,12 +115,12 @@ void Scripts::make_due() {
 
 std::vector<std::string> Scripts::events(const std::string& task, const std::string& type) {
   std::vector<std::string> types;
-  const Reply entries = command({"XRANGE", "ns:task:" + task + ":events", "-", "+"});
-  for (const Reply& entry : entries.list()) {
-    const std::string& found = entry.at(1).at(1).text();
-    if (type.empty() || found == type) types.push_back(found);
+  for (std::string after = "0", last;; last = after) {
+    const Reply page = call("read_events", {task, after, "1000", type});
+    for (std::size_t i = 2; i < page.list().size(); i += 7) types.push_back(page.at(i + 1).text());
+    after = page.at(1).text();
+    if (page.list().size() == 2 && after == last) return types;
   }
-  return types;
 }
 
 std::string Scripts::field(const std::string& key, const std::string& name) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 namespace ns::test {
 namespace {
@@ -21,7 +22,7 @@ class ScriptsTest : public ::testing::Test {
   }
   Leased lease_trial() { return scripts_.lease("w", 1, 0).at(0); }
   std::string depth(int priority) { return scripts_.field("ns:depth", std::to_string(priority)); }
-  std::size_t leases() { return scripts_.command({"ZCARD", "ns:leases"}).number(); }
+  std::string leases() { return scripts_.field("ns:depth", "leased"); }
   std::string state(const std::string& task) { return scripts_.field("ns:task:" + task, "state"); }
 
   Scripts scripts_;
@@ -32,7 +33,7 @@ TEST_F(ScriptsTest, a_result_is_committed_once_and_only_under_its_token) {
   scripts_.enqueue(coordinator, 0, 1);
   const Leased trial = lease_trial();
   Leased other = trial;
-  other.token = std::to_string(std::stoi(trial.token) + 1);
+  other.token = std::to_string(std::stoull(trial.token) + 1);
   EXPECT_EQ(scripts_.commit("w", other, "succeeded"), "stale");
   EXPECT_EQ(scripts_.commit("another", trial, "succeeded"), "stale");
   EXPECT_EQ(scripts_.commit("w", trial, "succeeded", "{\"a\":1}"), "committed");
@@ -45,12 +46,12 @@ TEST_F(ScriptsTest, a_result_is_committed_once_and_only_under_its_token) {
 TEST_F(ScriptsTest, tokens_grow_with_every_lease) {
   const Leased coordinator = coordinate();
   scripts_.enqueue(coordinator, 0, 1);
-  int last = 0;
+  unsigned long long last = 0;
   for (int i = 0; i < 4; ++i) {
     const Leased trial = lease_trial();
-    EXPECT_GT(std::stoi(trial.token), last);
+    EXPECT_GT(std::stoull(trial.token), last);
     EXPECT_EQ(trial.attempt, 1) << "handed back jobs were not tried";
-    last = std::stoi(trial.token);
+    last = std::stoull(trial.token);
     EXPECT_EQ(scripts_.commit("w", trial, "handed_back"), "committed");
     EXPECT_EQ(depth(1), "1");
   }
@@ -91,10 +92,11 @@ TEST_F(ScriptsTest, an_expired_lease_counts_as_a_crash_and_its_holder_is_stale) 
 
 TEST_F(ScriptsTest, an_outage_gives_every_lease_its_time_again) {
   const Leased coordinator = coordinate();
-  scripts_.command({"ZADD", "ns:leases", "XX", "1", coordinator.job});
+  scripts_.command({"ZADD", "ns:worker:w:jobs", "XX", "1", coordinator.job});
+  scripts_.command({"ZADD", "ns:leases", "1", "w"});
   scripts_.command({"SET", "ns:swept", "0"});
   scripts_.call("sweep", {"600000", "256"});
-  EXPECT_EQ(leases(), 1u);
+  EXPECT_EQ(leases(), "1");
   EXPECT_TRUE(scripts_.events(coordinator.task, "task.retrying").empty());
 }
 
@@ -116,11 +118,13 @@ TEST_F(ScriptsTest, priority_goes_first) {
 TEST_F(ScriptsTest, tasks_of_a_priority_take_turns_and_trials_go_by_number) {
   for (int i = 0; i < 3; ++i) scripts_.enqueue(coordinate(10), 0, 4);
   std::map<std::string, int> seen;
-  const auto leased = scripts_.lease("w", 12, 0);
-  ASSERT_EQ(leased.size(), 12u);
-  for (std::size_t i = 0; i < leased.size(); ++i) {
-    EXPECT_EQ(leased[i].number, std::to_string(seen[leased[i].task]++));
-    EXPECT_EQ(leased[i].number, std::to_string(i / 3)) << "one of each task a round";
+  for (int round = 0; round < 4; ++round) {
+    std::set<std::string> tasks;
+    for (const Leased& trial : scripts_.lease("w", 3, 0)) {
+      EXPECT_EQ(trial.number, std::to_string(seen[trial.task]++));
+      tasks.insert(trial.task);
+    }
+    EXPECT_EQ(tasks.size(), 3u) << "one of each task a round";
   }
 }
 
@@ -142,7 +146,7 @@ TEST_F(ScriptsTest, a_task_runs_no_more_trials_at_once_than_its_limit) {
   const auto leased = scripts_.lease("w", 10, 0);
   ASSERT_EQ(leased.size(), 2u);
   EXPECT_TRUE(scripts_.lease("w", 10, 0).empty());
-  EXPECT_EQ(scripts_.command({"ZCARD", "ns:ready:1:k"}).number(), 0u) << "out of the ring";
+  EXPECT_EQ(scripts_.command({"ZCARD", "ns:ready:1:k@default"}).number(), 0u) << "out of the ring";
   scripts_.commit("w", leased[0], "succeeded");
   EXPECT_EQ(scripts_.lease("w", 10, 0).size(), 1u);
 }
@@ -159,12 +163,8 @@ TEST_F(ScriptsTest, an_old_session_leases_nothing) {
   scripts_.submit();
   const std::string old = scripts_.hello("w2");
   scripts_.hello("w2");
-  try {
-    scripts_.call("lease", {"w2", old, "1000", "1", "1"});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::unknown_peer);
-  }
+  const auto reply = scripts_.call("lease", {"1000", "w2", old, "1", "1"});
+  EXPECT_EQ(reply.at(2).text(), "unknown_peer");
 }
 
 TEST_F(ScriptsTest, enqueue_is_idempotent_and_wants_the_current_token) {
@@ -189,7 +189,7 @@ TEST_F(ScriptsTest, cancel_ends_what_waits_what_is_delayed_and_what_runs) {
   EXPECT_EQ(state(coordinator.task), "cancelled");
   EXPECT_EQ(scripts_.events(coordinator.task, "trial.cancelled").size(), 4u);
   EXPECT_EQ(scripts_.events(coordinator.task).back(), "task.cancelled");
-  EXPECT_EQ(leases(), 0u);
+  EXPECT_EQ(leases(), "0");
   EXPECT_EQ(depth(1), "0");
   EXPECT_EQ(scripts_.command({"ZCARD", "ns:delayed"}).number(), 0u);
   EXPECT_TRUE(scripts_.lease("w", 9, 9).empty());
@@ -237,13 +237,13 @@ TEST_F(ScriptsTest, trial_and_task_results_in_one_report_end_the_trial_once) {
   const Leased coordinator = coordinate(1);
   scripts_.enqueue(coordinator, 0, 1);
   const Leased trial = lease_trial();
-  const auto reply = scripts_.call("commit", {"w", trial.job, trial.token, "succeeded", "{}", "", coordinator.job,
+  const auto reply = scripts_.call("commit", {"w", trial.job, trial.token, "succeeded", "{}", "", "w", coordinator.job,
                                               coordinator.token, "succeeded", "{}", ""});
   EXPECT_EQ(reply.at(0).text(), "committed");
   EXPECT_EQ(reply.at(1).text(), "committed");
   EXPECT_EQ(scripts_.events(trial.task, "trial.succeeded").size(), 1u);
   EXPECT_TRUE(scripts_.events(trial.task, "trial.cancelled").empty());
-  EXPECT_EQ(scripts_.field("ns:task:" + trial.task, "trials_cancelled"), "0");
+  EXPECT_EQ(scripts_.field("ns:task:" + trial.task, "trials_cancelled"), "");
 }
 
 TEST_F(ScriptsTest, a_coordinator_that_keeps_dying_fails_its_task) {
@@ -289,8 +289,11 @@ TEST_F(ScriptsTest, renew_says_what_is_lost) {
   scripts_.expire(trials[0].job);
   scripts_.call("stop_trial", {coordinator.task, coordinator.token, trials[1].number});
   const std::string session = scripts_.field("ns:worker:w", "session");
-  const auto reply = scripts_.call("renew", {"w", session, "1000", "3", "1", trials[0].job, trials[0].token,
-                                             trials[1].job, trials[1].token, trials[2].job, trials[2].token});
+  const auto replies =
+      scripts_.call("renew", {"1000", "w", "0", "0", "0", "0", "w", session, "3", "1", "3", trials[0].job,
+                              trials[0].token, trials[1].job, trials[1].token, trials[2].job, trials[2].token});
+  EXPECT_EQ(replies.at(0).text(), "unknown_peer") << "an old session";
+  const auto& reply = replies.at(1);
   ASSERT_EQ(reply.at(0).list().size(), 1u);
   EXPECT_EQ(reply.at(0).at(0).text(), trials[0].job);
   EXPECT_TRUE(reply.at(1).list().empty());
@@ -340,10 +343,10 @@ TEST_F(ScriptsTest, large_histories_are_read_in_pages) {
   std::string after = "0";
   std::size_t seen = 0, pages = 0;
   for (;;) {
-    const auto page = scripts_.call("read_events", {coordinator.task, after, "1000"});
-    if (page.at(1).list().empty()) break;
-    seen += page.at(1).list().size();
-    after = page.at(1).list().back().at(0).text();
+    const auto page = scripts_.call("read_events", {coordinator.task, after, "1000", ""});
+    if (page.list().size() == 2) break;
+    seen += (page.list().size() - 2) / 7;
+    after = page.at(1).text();
     ++pages;
   }
   EXPECT_EQ(seen, 32u);
@@ -358,6 +361,201 @@ TEST_F(ScriptsTest, finish_order_counts_as_trials_end) {
   scripts_.commit("w", trials[0], "failed");
   EXPECT_EQ(scripts_.field("ns:job:" + trials[1].job, "finish_order"), "1");
   EXPECT_EQ(scripts_.field("ns:job:" + trials[0].job, "finish_order"), "2");
+}
+
+TEST_F(ScriptsTest, workers_of_one_call_share_what_is_ready_and_a_stranger_gets_nothing) {
+  const std::string second = scripts_.hello("w2");
+  const Leased coordinator = coordinate(10);
+  scripts_.enqueue(coordinator, 0, 3);
+  const std::string first = scripts_.field("ns:worker:w", "session");
+  const auto reply = scripts_.call("lease", {"1000", "w", first, "2", "0", "w3", "1", "5", "0", "w2", second, "5", "0"});
+  EXPECT_EQ(reply.at(2).list().size(), 2u * 6);
+  EXPECT_EQ(reply.at(3).text(), "unknown_peer");
+  ASSERT_EQ(reply.at(4).list().size(), 1u * 6);
+  EXPECT_EQ(reply.at(4).at(1).text(), "2") << "in the order of their numbers";
+  EXPECT_EQ(scripts_.command({"ZCARD", "ns:worker:w2:jobs"}).number(), 1u);
+}
+
+TEST_F(ScriptsTest, a_call_gives_every_task_of_a_priority_its_share) {
+  std::map<std::string, int> seen;
+  for (int i = 0; i < 4; ++i) scripts_.enqueue(coordinate(100), 0, 50);
+  for (const Leased& trial : scripts_.lease("w", 20, 0)) ++seen[trial.task];
+  ASSERT_EQ(seen.size(), 4u);
+  for (const auto& [task, count] : seen) EXPECT_EQ(count, 5) << task;
+}
+
+TEST_F(ScriptsTest, what_a_task_with_few_trials_leaves_goes_to_the_others) {
+  const Leased small = coordinate(100), large = coordinate(100);
+  scripts_.enqueue(small, 0, 2);
+  scripts_.enqueue(large, 0, 50);
+  EXPECT_EQ(scripts_.lease("w", 20, 0).size(), 20u);
+}
+
+TEST_F(ScriptsTest, large_parameters_end_a_lease_early) {
+  const Leased coordinator = coordinate(100);
+  const std::string large = '"' + std::string(200'000, 'x') + '"';
+  for (int i = 0; i < 100; ++i) {
+    scripts_.call("enqueue", {coordinator.task, coordinator.token, "1000", std::to_string(i), large, ""});
+  }
+  const std::string session = scripts_.field("ns:worker:w", "session");
+  const auto reply = scripts_.call("lease", {"1000", "w", session, "100", "0"});
+  EXPECT_EQ(reply.at(1).number(), 1u);
+  EXPECT_LT(reply.at(2).list().size(), 100u * 6);
+  EXPECT_GE(reply.at(2).list().size(), 10u * 6);
+}
+
+TEST_F(ScriptsTest, events_of_many_trials_share_an_entry_and_are_read_one_by_one) {
+  const Leased coordinator = coordinate(10);
+  scripts_.enqueue(coordinator, 0, 5);
+  const auto trials = scripts_.lease("w", 5, 0);
+  scripts_.commit("w", trials[0], "handed_back");
+  scripts_.commit("w", trials[1], "crashed");
+  scripts_.call("commit", {"w", trials[3].job, trials[3].token, "succeeded", "{\"a\":3}", "",  //
+                           "w", trials[2].job, trials[2].token, "succeeded", "{\"a\":2}", ""});
+  // task.submitted, task.started, enqueued, started, retrying, succeeded
+  EXPECT_EQ(scripts_.command({"XLEN", "ns:task:" + coordinator.task + ":events"}).number(), 6u);
+  std::vector<std::string> told;
+  std::string after = "0";
+  for (;;) {
+    const auto page = scripts_.call("read_events", {coordinator.task, after, "1", ""});
+    if (page.list().size() == 2) break;
+    after = page.at(1).text();
+    EXPECT_EQ(page.at(2).text().substr(0, after.size()), after) << "the event, or its entry when it is the last there";
+    told.push_back(page.at(3).text() + " " + page.at(5).text() + " " + page.at(8).text());
+  }
+  ASSERT_EQ(told.size(), 2u + 5 + 5 + 1 + 2);
+  EXPECT_EQ(told[2], "trial.enqueued 0 {}");
+  EXPECT_EQ(told[11], "trial.started 4 ");
+  EXPECT_EQ(told[13], "trial.succeeded 3 {\"a\":3}") << "as they ended";
+  EXPECT_EQ(told[14], "trial.succeeded 2 {\"a\":2}");
+}
+
+TEST_F(ScriptsTest, a_second_attempt_is_told_with_its_number) {
+  const Leased coordinator = coordinate(10);
+  scripts_.enqueue(coordinator, 0, 2);
+  const Leased trial = lease_trial();
+  scripts_.commit("w", trial, "crashed");
+  scripts_.make_due();
+  ASSERT_EQ(scripts_.lease("w", 2, 0).size(), 2u);
+  std::map<std::string, std::string> attempts;
+  const auto page = scripts_.call("read_events", {coordinator.task, "0", "100", "trial.started"});
+  for (std::size_t i = 2; i < page.list().size(); i += 7) attempts[page.at(i + 3).text()] += page.at(i + 4).text();
+  EXPECT_EQ(attempts["0"], "12");
+  EXPECT_EQ(attempts["1"], "1");
+}
+
+TEST_F(ScriptsTest, only_events_of_the_types_asked_for_are_read_and_the_rest_is_passed_over) {
+  const Leased coordinator = coordinate(10);
+  scripts_.enqueue(coordinator, 0, 5);
+  scripts_.commit("w", lease_trial(), "succeeded");
+  EXPECT_EQ(scripts_.events(coordinator.task, "trial.succeeded").size(), 1u);
+  const auto none = scripts_.call("read_events", {coordinator.task, "0", "100", "task.best"});
+  EXPECT_EQ(none.list().size(), 2u);
+  const auto rest = scripts_.call("read_events", {coordinator.task, none.at(1).text(), "100", ""});
+  EXPECT_EQ(rest.list().size(), 2u) << "nothing follows";
+}
+
+TEST_F(ScriptsTest, a_lost_workers_trials_are_tried_elsewhere_and_its_reports_are_stale) {
+  const std::string session = scripts_.hello("gone");
+  const Leased coordinator = coordinate();
+  scripts_.enqueue(coordinator, 0, 2);
+  const auto held = scripts_.lease("gone", 2, 0);
+  const std::string newer = scripts_.hello("gone");
+  EXPECT_EQ(scripts_.call("lose_worker", {"gone", session}).signed_number(), -1) << "it came back";
+  EXPECT_EQ(scripts_.call("lose_worker", {"gone", newer}).number(), 2u);
+  EXPECT_EQ(scripts_.commit("gone", held[0], "succeeded"), "stale");
+  EXPECT_EQ(leases(), "1");
+  scripts_.make_due();
+  EXPECT_EQ(scripts_.lease("w", 5, 0).size(), 2u);
+}
+
+class ClassesTest : public ScriptsTest {
+ protected:
+  std::string submit(const std::string& class_text) {
+    const std::string task = make_task_id().text;
+    scripts_.call("submit", {task, "k", "{}", "", "1", "4", "3", "0", class_text, "0", "0", "1000"});
+    return task;
+  }
+  std::string hello(const std::string& worker, const std::string& pool, const std::string& isa,
+                    const std::string& tags, const std::string& memory) {
+    return scripts_.call("hello", {worker, "h", "1", "", isa, "k,other", "4", "2", "v", pool, tags, memory}).text();
+  }
+  std::size_t leased_by(const std::string& worker, const std::string& session) {
+    return scripts_.call("lease", {"1000", worker, session, "0", "9"}).at(2).list().size() / 6;
+  }
+  bool unserved(const std::string& task) { return scripts_.call("get_task", {task}).list().back().number() == 1; }
+};
+
+TEST_F(ClassesTest, a_task_goes_only_to_workers_that_offer_what_it_asks_for) {
+  const std::string plain = hello("plain", "default", "avx2", "", "1000");
+  const std::string task = submit("k@default|isa=avx2,avx512_vnni|tags=big|memory=5000");
+  EXPECT_EQ(leased_by("plain", plain), 0u);
+  EXPECT_TRUE(unserved(task));
+  EXPECT_EQ(leased_by("small", hello("small", "default", "avx2,avx512_vnni", "big", "4999")), 0u);
+  EXPECT_EQ(leased_by("other", hello("other", "nightly", "avx2,avx512_vnni", "big", "5000")), 0u);
+  const std::string right = hello("right", "default", "amx,avx2,avx512_vnni", "big,old", "5000");
+  EXPECT_FALSE(unserved(task));
+  EXPECT_EQ(leased_by("right", right), 1u);
+  EXPECT_FALSE(unserved(task));
+}
+
+TEST_F(ClassesTest, a_class_that_comes_later_is_seen_by_workers_that_are_there) {
+  const std::string session = hello("early", "default", "", "", "0");
+  EXPECT_EQ(leased_by("early", session), 0u);
+  submit("k@default");
+  submit("other@default");
+  EXPECT_EQ(leased_by("early", session), 2u);
+  submit("k@nightly");
+  EXPECT_EQ(leased_by("early", session), 0u);
+}
+
+TEST_F(ClassesTest, there_are_only_so_many_classes) {
+  for (int i = 0; i < 128; ++i) submit("k@pool" + std::to_string(i));
+  EXPECT_THROW(submit("k@pool128"), Error);
+  submit("k@pool7");
+}
+
+TEST_F(ScriptsTest, a_scheduled_task_waits_for_its_time) {
+  const std::string task = make_task_id().text;
+  scripts_.call("submit", {task, "k", "{}", "", "1", "4", "3", "0", "k@default", "3600000", "0", "1000"});
+  scripts_.sweep();
+  EXPECT_TRUE(scripts_.lease("w", 0, 9).empty());
+  scripts_.make_due();
+  EXPECT_EQ(scripts_.lease("w", 0, 9).size(), 1u);
+}
+
+TEST_F(ScriptsTest, a_task_past_its_deadline_fails_and_takes_its_trials_along) {
+  const std::string task = make_task_id().text;
+  scripts_.call("submit", {task, "k", "{}", "", "1", "4", "3", "0", "k@default", "0", "3600000", "1000"});
+  const Leased coordinator = scripts_.lease_task("w");
+  scripts_.enqueue(coordinator, 0, 2);
+  const Leased trial = lease_trial();
+  scripts_.sweep();
+  EXPECT_EQ(state(task), "running");
+  scripts_.command({"ZADD", "ns:deadlines", "XX", "1", task});
+  scripts_.sweep();
+  EXPECT_EQ(state(task), "failed");
+  EXPECT_NE(scripts_.field("ns:task:" + task, "error").find("\"timeout\""), std::string::npos);
+  EXPECT_EQ(scripts_.commit("w", trial, "succeeded"), "stale");
+  EXPECT_EQ(scripts_.commit("w", coordinator, "succeeded"), "stale");
+  EXPECT_EQ(leases(), "0");
+}
+
+TEST_F(ScriptsTest, too_many_open_tasks_or_ready_trials_are_refused_with_a_retry) {
+  const Leased coordinator = coordinate();
+  try {
+    scripts_.call("submit", {make_task_id().text, "k", "{}", "", "1", "4", "3", "0", "k@default", "0", "0", "1"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::overloaded);
+  }
+  scripts_.enqueue(coordinator, 0, 5);
+  try {
+    scripts_.call("enqueue", {coordinator.task, coordinator.token, "5", "9", "{}", ""});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::overloaded);
+  }
 }
 
 }  // namespace

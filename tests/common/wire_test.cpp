@@ -92,7 +92,7 @@ ArtifactChunk sample() {
 }
 template <>
 Hello sample() {
-  return {kWorker, "host", 1, "0-3", {"avx2"}, {"quantize", "experiment"}, 2, 3, "0.1"};
+  return {kWorker, "host", 1, "0-3", {"avx2"}, {"quantize", "experiment"}, 2, 3, "0.1", "night", {"fast"}, 5};
 }
 template <>
 Pull sample() {
@@ -100,7 +100,7 @@ Pull sample() {
 }
 template <>
 Jobs sample() {
-  return {4, {{kJob, JobKind::trial, kTask, "quantize", 7, 1, 2, "{}", "{}", 3, 4}}};
+  return {4, {{kJob, JobKind::trial, kTask, "quantize", 7, 1, 2, "{}", "", 3, 4}}, {{kTask, "{}"}}};
 }
 template <>
 Heartbeat sample() {
@@ -129,6 +129,10 @@ StopJob sample() {
 template <>
 Goodbye sample() {
   return {kWorker, 1};
+}
+template <>
+Drain sample() {
+  return {1};
 }
 template <>
 EnqueueTrials sample() {
@@ -244,6 +248,24 @@ TEST(Wire, a_spec_over_its_limit_is_too_large) {
   const Error error = refusal<SubmitTask>(wire::encode_body(submit));
   EXPECT_EQ(error.code(), ErrorCode::too_large);
   EXPECT_EQ(error.field(), "spec");
+}
+
+TEST(Wire, a_pool_and_tags_are_words) {
+  Hello hello = sample<Hello>();
+  hello.pool = "a pool";
+  EXPECT_EQ(refusal<Hello>(wire::encode_body(hello)).field(), "pool");
+  hello = sample<Hello>();
+  hello.tags = {"good", "Not,so"};
+  EXPECT_EQ(refusal<Hello>(wire::encode_body(hello)).field(), "tags");
+  hello.tags.assign(65, "tag");
+  EXPECT_EQ(refusal<Hello>(wire::encode_body(hello)).field(), "tags");
+  hello.tags.assign(64, "tag");
+  EXPECT_NO_THROW(wire::decode<Hello>(wire::encode_body(hello)));
+}
+
+TEST(Wire, a_worker_that_names_no_pool_is_in_the_default_one) {
+  // {"worker": "w", "kinds": ["k"]}
+  EXPECT_EQ(wire::decode<Hello>(std::string("\x82\xa6worker\xa1w\xa5kinds\x91\xa1k")).pool, "default");
 }
 
 TEST(Wire, a_coordinator_cannot_write_the_queues_own_events) {

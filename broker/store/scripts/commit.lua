@@ -1,6 +1,6 @@
--- Results of a worker's jobs, each accepted only under the job's current token, once. The same report again gets the
--- same answer.
--- KEYS: none. ARGV: worker, (job, token, outcome, result, error)*.
+-- Results of workers' jobs, each accepted only under the job's current token, once. The same report again gets the same
+-- answer.
+-- KEYS: none. ARGV: (worker, job, token, outcome, result, error)*.
 -- Result: one CommitStatus word a job.
 
 local function commit_trial(batch, task, job, outcome, result, reason)
@@ -34,23 +34,25 @@ local function commit_task(batch, task, job, outcome, result, reason)
   return 'committed'
 end
 
-redis.register_function('ns1_commit', function(_, a)
-  local worker = a[1]
+-- What a report that cannot be accepted (any more) is answered with.
+local function earlier_answer(job, worker, token, outcome)
+  if not job or job.token ~= token or job.worker ~= worker then return 'stale' end
+  -- It was told to stop, and did.
+  if outcome == 'cancelled' and (job.state == 'cancelled' or job.state == 'ended') then return 'committed' end
+  return job.answer or 'committed'
+end
+
+redis.register_function('ns2_commit', function(_, a)
   local batch = new_batch()
   local statuses = {}
-  for i = 2, #a, 5 do
-    local job, outcome = load_job(a[i]), a[i + 2]
-    local status = 'stale'
-    if holds(job, worker, a[i + 1]) then
-      local task = load_task(batch, job.task)
+  for i = 1, #a, 6 do
+    local worker, job, token, outcome = a[i], load_job(a[i + 1]), a[i + 2], a[i + 3]
+    if holds(job, worker, token) then
       local apply = job.number and commit_trial or commit_task
-      status = apply(batch, task, job, outcome, a[i + 3], a[i + 4])
-    elseif job and job.token == a[i + 1] and job.worker == worker then
-      status = job.answer
-      -- It was told to stop, and did.
-      if outcome == 'cancelled' and (job.state == 'cancelled' or job.state == 'ended') then status = 'committed' end
+      table.insert(statuses, apply(batch, load_task(batch, job.task), job, outcome, a[i + 4], a[i + 5]))
+    else
+      table.insert(statuses, earlier_answer(job, worker, token, outcome))
     end
-    table.insert(statuses, status)
   end
   flush(batch)
   return statuses

@@ -1,29 +1,34 @@
 -- A coordinator's trials become ready. A number that is there already is left as it is.
--- KEYS: none. ARGV: task, token of the task job, (number, parameters, time_limit_ms, memory_limit_bytes)*.
--- Result: how many were new. Error stale: the token is not that of the running coordinator.
-redis.register_function('ns1_enqueue', function(_, a)
+-- KEYS: none. ARGV: task, token of the task job, most trials ready, (number, parameters, limits)*; limits = '' or
+-- '<time_limit_ms> <memory_limit_bytes>'. Result: how many were new. Errors: stale: the token is not that of the running
+-- coordinator; overloaded: too many trials are ready.
+redis.register_function('ns2_enqueue', function(_, a)
   local batch = new_batch()
   local task = coordinated(batch, a[1], a[2])
   if not task then return refuse('stale', 'token', STALE) end
-  local places, given = {}, {}
-  for i = 3, #a, 4 do
-    local number = a[i]
-    local id = task.id .. '/' .. number
-    if not given[number] and redis.call('EXISTS', job_key(id)) == 0 then
-      given[number] = true
-      redis.call('HSET', job_key(id), 'state', 'waiting', 'token', 0, 'attempt', 0, 'parameters', a[i + 1],
-        'time_limit_ms', a[i + 2], 'memory_limit_bytes', a[i + 3])
-      event(batch, task.id, 'trial.enqueued', { 'trial', number, 'body', a[i + 1] })
-      table.insert(places, number)
-      table.insert(places, number)
+  if tonumber(redis.call('HGET', depth_key, task.priority) or 0) >= tonumber(a[3]) then
+    return refuse('overloaded', 'trials', 'as many trials of priority ' .. task.priority .. ' are ready as are accepted')
+  end
+  local numbers, last = {}, task.count.last
+  for i = 4, #a, 3 do
+    local number, key = a[i], job_key(task.id .. '/' .. a[i])
+    if tonumber(number) > last or redis.call('EXISTS', key) == 0 then
+      if a[i + 2] == '' then
+        redis.call('HSET', key, 'state', 'waiting', 'parameters', a[i + 1])
+      else
+        redis.call('HSET', key, 'state', 'waiting', 'parameters', a[i + 1], 'limits', a[i + 2])
+      end
+      last = math.max(last, tonumber(number))
+      trial_event(batch, task.id, 'trial.enqueued', number, 1, '')
+      table.insert(numbers, number)
     end
   end
-  for _, key in ipairs({ trials_key(task.id), open_key(task.id), ready_key(task.id) }) do
-    in_pieces('ZADD', key, places)
-  end
-  local added = #places / 2
-  change(task, 'waiting', added)
-  add_depth(batch, task.priority, added)
+  if #numbers == 0 then return 0 end
+  in_pieces('RPUSH', ready_key(task.id), numbers)
+  change(batch, task, 'total', #numbers)
+  if last ~= task.count.last then set_count(batch, task, 'last', last) end
+  add_depth(batch, task.priority, #numbers)
+  task.may_enter = true
   flush(batch)
-  return added
+  return #numbers
 end)

@@ -1,19 +1,40 @@
--- A worker leaves after its drain; whatever it still holds is ready for others at once.
--- KEYS: none. ARGV: worker, session. Result: jobs handed back, or -1 when it has a newer session already.
-redis.register_function('ns1_goodbye', function(_, a)
-  local worker = a[1]
-  local session = redis.call('HGET', worker_key(worker), 'session')
-  if session and session ~= a[2] then return -1 end
+-- Workers that go.
+
+-- Ends every lease of the worker, `how` with each; returns how many.
+local function end_leases(worker, how)
   local batch = new_batch()
-  local held = redis.call('SMEMBERS', held_key(worker))
+  local held = redis.call('ZRANGE', held_key(worker), 0, -1)
   for _, id in ipairs(held) do
     local job = load_job(id)
-    if job and job.state == 'running' and job.worker == worker then
-      hand_back(batch, load_task(batch, job.task), job)
-    end
+    if job and job.state == 'running' and job.worker == worker then how(batch, load_task(batch, job.task), job) end
   end
   flush(batch)
+  redis.call('ZREM', leases_key, worker)
+  return #held
+end
+
+local function is_current(worker, session)
+  local known = redis.call('HGET', worker_key(worker), 'session')
+  return not known or known == session
+end
+
+-- A worker leaves after its drain; whatever it still holds is ready for others at once.
+-- KEYS: none. ARGV: worker, session. Result: jobs handed back, or -1 when it has a newer session already.
+redis.register_function('ns2_goodbye', function(_, a)
+  local worker = a[1]
+  if not is_current(worker, a[2]) then return -1 end
+  local count = end_leases(worker, hand_back)
   redis.call('DEL', worker_key(worker), held_key(worker))
   redis.call('ZREM', workers_key, worker)
-  return #held
+  return count
+end)
+
+-- The connection to a worker has ended and did not come back: the attempts that it was at are over.
+-- KEYS: none. ARGV: worker, session. Result: jobs taken from it, or -1 when it has a newer session already.
+redis.register_function('ns2_lose_worker', function(_, a)
+  local worker = a[1]
+  if not is_current(worker, a[2]) then return -1 end
+  return end_leases(worker, function(batch, task, job)
+    crash(batch, task, job, 'the connection to worker ' .. worker .. ' was lost', 'stale')
+  end)
 end)

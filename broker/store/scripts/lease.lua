@@ -1,106 +1,191 @@
--- Hands ready jobs to a worker: priority 1 before 2 before 3, round-robin over the tasks of a priority, each task
--- within its own limit. Cost: O(log tasks + log trials) a job.
--- KEYS: none. ARGV: worker, session, lease_ms, most trial jobs, most task jobs.
--- Result: {jobs, specs}: jobs = {job, task, task kind, number or '', attempt, token, parameters, time limit, memory
--- limit}*, specs = {task, spec}*. Error unknown_peer: the session is not the worker's current one.
+-- Hands ready jobs to workers: priority 1 before 2 before 3, round-robin over the tasks of a priority, each task within
+-- its own limit and in the order in which its trials were enqueued. The workers of one call share what it reads.
+--
+-- A ring is read once a call. The turns of a call are as many trials each as let all its tasks have a share: what is
+-- wanted over the tasks that wait. A task that has had its turn goes to the end, one that has no more trials or no room
+-- leaves the ring; flush() of whoever changes that brings it back.
+--
+-- KEYS: none. ARGV: lease_ms, (worker, session, most trial jobs, most task jobs)*.
+-- Result: {tasks, 1 when the call ended early because its jobs are large, jobs of the first worker, of the second, …}:
+-- tasks = {id, kind, spec}*, flat; jobs = {index in tasks from 1, number or '', attempt, token, parameters, limits}*,
+-- flat, or the text 'unknown_peer' when the session is not the worker's current one.
 
-local function take(batch, task, job, leased, worker)
-  local v = redis.call('HMGET', job_key(job.id), 'token', 'attempt', 'parameters', 'time_limit_ms', 'memory_limit_bytes')
-  local token, attempt = text_of(tonumber(v[1] or 0) + 1), tonumber(v[2] or 0) + 1
-  redis.call('HSET', job_key(job.id), 'state', 'running', 'token', token, 'attempt', attempt, 'worker', worker,
-    'started', text_of(batch.now), 'metrics', 0)
-  local fields = { 'attempt', attempt, 'worker', worker }
-  if job.number then
-    table.insert(fields, 'trial')
-    table.insert(fields, job.number)
-  end
-  event(batch, task.id, job.number and 'trial.started' or 'task.started', fields)
-  table.insert(leased.jobs, { job.id, task.id, task.kind, job.number or '', tostring(attempt), token, v[3] or '',
-    v[4] or '0', v[5] or '0' })
-  leased.tasks[task.id] = true
+local MOST_HEADS = 256 -- tasks of a ring that one call looks at
+local TURN = 64 -- trials taken between two looks at how large the reply has become
+
+local function open_ring(call, key)
+  local ring = call.rings[key]
+  if ring then return ring end
+  local found = redis.call('ZRANGE', key, 0, math.min(call.wanted, MOST_HEADS) - 1, 'WITHSCORES')
+  ring = { key = key, heads = {}, first = 1, share = 0, gone = {}, served = {} }
+  for i = 1, #found, 2 do table.insert(ring.heads, { id = found[i], turn = tonumber(found[i + 1]) }) end
+  if #ring.heads > 0 then ring.share = math.ceil(call.wanted / #ring.heads) end
+  call.rings[key] = ring
+  return ring
 end
 
--- The task with the smallest turn among the rings of these kinds; nil when all are empty. Second: it is the only one.
-local function next_task(key_of, priority, kinds)
-  local best, best_turn, others = nil, nil, false
-  for _, kind in ipairs(kinds) do
-    local head = redis.call('ZRANGE', key_of(priority, kind), 0, 1, 'WITHSCORES')
-    if head[1] then
-      others = others or best ~= nil or head[3] ~= nil
-      if best == nil or tonumber(head[2]) < best_turn then best, best_turn = head[1], tonumber(head[2]) end
-    end
+-- Of the rings of these classes the one whose next task has the smallest turn; nil when all are empty.
+local function next_ring(call, key_of, priority, classes)
+  local best
+  for _, class in ipairs(classes) do
+    local ring = open_ring(call, key_of(priority, class))
+    local head = ring.heads[ring.first]
+    if head and (best == nil or head.turn < best.heads[best.first].turn) then best = ring end
   end
-  return best, not others
+  return best
 end
 
-local function lease_task_job(batch, id, leased, worker)
-  local task = load_task(batch, id)
-  redis.call('ZREM', control_key(task.priority, task.kind), id)
+local function leave_ring(ring, head)
+  ring.first = ring.first + 1
+  ring.served[head.id] = nil
+  table.insert(ring.gone, head.id)
+end
+
+local function index_of(call, task)
+  if not task.index then
+    table.insert(call.tasks, task)
+    task.index = #call.tasks
+  end
+  return task.index
+end
+
+local function take(call, task, job, worker, parameters, limits)
+  local token = math.max(job.token + 1, call.batch.us)
+  local attempt = job.attempt + 1
+  redis.call('HSET', job_key(job.id), 'state', 'running', 'token', text_of(token), 'attempt', attempt, 'worker', worker)
+  local jobs = call.jobs
+  table.insert(jobs, index_of(call, task))
+  table.insert(jobs, job.number or '')
+  table.insert(jobs, attempt)
+  table.insert(jobs, text_of(token))
+  table.insert(jobs, parameters)
+  table.insert(jobs, limits)
+  table.insert(call.held, call.deadline)
+  table.insert(call.held, job.id)
+  call.batch.leased = call.batch.leased + 1
+  call.bytes = call.bytes + #parameters
+  return attempt
+end
+
+local function lease_task_job(call, ring, worker)
+  local id = ring.heads[ring.first].id
+  leave_ring(ring, ring.heads[ring.first])
+  local task = load_task(call.batch, id)
+  if not task or not is_open(task) then return 0 end
   if task.state == 'pending' then
-    redis.call('HSET', task_key(id), 'state', 'running', 'started', text_of(batch.now))
+    redis.call('HSET', task_key(id), 'state', 'running', 'started', text_of(call.batch.now))
     redis.call('ZREM', tasks_key .. ':pending', id)
-    redis.call('ZADD', tasks_key .. ':running', text_of(batch.now), id)
+    redis.call('ZADD', tasks_key .. ':running', text_of(call.batch.now), id)
     task.state = 'running'
   end
-  take(batch, task, { id = id }, leased, worker)
+  local v = redis.call('HMGET', job_key(id), 'token', 'attempt')
+  local job = { id = id, token = tonumber(v[1] or 0), attempt = tonumber(v[2] or 0) }
+  local attempt = take(call, task, job, worker, '', '')
+  event(call.batch, id, 'task.started', { 'attempt', attempt, 'worker', worker })
+  return 1
 end
 
--- One trial where other tasks wait too, as many as may be where none does. Returns how many.
-local function lease_trials(batch, id, most, alone, leased, worker)
-  local task = load_task(batch, id)
-  local ring = ring_key(task.priority, task.kind)
-  local room = math.min(alone and most or 1, task.workers - task.count.running)
-  local popped = room > 0 and redis.call('ZPOPMIN', ready_key(id), room) or {}
-  local count = #popped / 2
-  for i = 1, #popped, 2 do take(batch, task, { id = id .. '/' .. popped[i], number = popped[i] }, leased, worker) end
-  change(task, 'waiting', -count)
-  change(task, 'running', count)
-  add_depth(batch, task.priority, -count)
-  if count < room or room <= 0 or task.count.running >= task.workers then
-    redis.call('ZREM', ring, id) -- flush() puts it back where it belongs there
-  elseif not alone then
-    redis.call('ZADD', ring, redis.call('INCR', turn_key), id)
+-- Some trials of the ring's next task: its turn's worth, what it has, or `most`. Returns how many.
+local function lease_trials(call, ring, most, worker)
+  local head = ring.heads[ring.first]
+  local task = load_task(call.batch, head.id)
+  local room = task and is_open(task) and task.workers - task.count.running or 0
+  local turn = math.min(head.left or ring.share, most, room, TURN)
+  local numbers = turn > 0 and redis.call('LPOP', ready_key(head.id), turn) or {}
+  local count = 0
+  for _, number in ipairs(numbers) do
+    local id = head.id .. '/' .. number
+    local v = redis.call('HMGET', job_key(id), 'state', 'token', 'attempt', 'parameters', 'limits')
+    if v[1] == 'waiting' then -- else it was stopped before it began
+      local job = { id = id, number = number, token = tonumber(v[2] or 0), attempt = tonumber(v[3] or 0) }
+      local attempt = take(call, task, job, worker, v[4], v[5] or '')
+      trial_event(call.batch, head.id, 'trial.started', number, attempt, worker)
+      count = count + 1
+    end
+  end
+  if count > 0 then
+    change(call.batch, task, 'running', count)
+    add_depth(call.batch, task.priority, -count)
+  end
+  if #numbers < turn or turn <= 0 or count == room then
+    leave_ring(ring, head)
+  else
+    head.left = (head.left or ring.share) - turn
+    ring.served[head.id] = true
+    if head.left <= 0 then
+      ring.first = ring.first + 1
+      table.insert(ring.heads, { id = head.id, turn = head.turn + 1e9 }) -- again when all others had theirs
+    end
   end
   return count
 end
 
-redis.register_function('ns1_lease', function(_, a)
-  local worker, session, lease_ms = a[1], a[2], tonumber(a[3])
-  local compute, control = tonumber(a[4]), tonumber(a[5])
-  local known = redis.call('HMGET', worker_key(worker), 'session', 'kinds')
-  if known[1] ~= session then return refuse('unknown_peer', 'session', 'say hello again') end
-  local kinds = {}
-  for kind in string.gmatch(known[2], '[^,]+') do table.insert(kinds, kind) end
+-- Writes down whose turn it was. Order: as the turns were had.
+local function close_rings(call)
+  for key, ring in pairs(call.rings) do
+    in_pieces('ZREM', key, ring.gone)
+    local served = {}
+    for i = 1, #ring.heads do
+      local id = ring.heads[i].id
+      if ring.served[id] then
+        ring.served[id] = nil
+        table.insert(served, id)
+      end
+    end
+    if #served > 0 then
+      local turn = redis.call('INCRBY', turn_key, #served) - #served
+      local places = {}
+      for i, id in ipairs(served) do
+        table.insert(places, text_of(turn + i))
+        table.insert(places, id)
+      end
+      in_pieces('ZADD', key, places)
+    end
+  end
+end
 
-  local batch = new_batch()
-  local leased = { jobs = {}, tasks = {} }
+local function lease_for(call, worker, session, compute, control)
+  local known = redis.call('HMGET', worker_key(worker), unpack(OFFER))
+  if known[1] ~= session then return 'unknown_peer' end
+  local classes = classes_of(worker, known)
+  call.jobs, call.held = {}, {}
   for priority = 1, 3 do
-    while control > 0 do
-      local id = next_task(control_key, priority, kinds)
-      if not id then break end
-      lease_task_job(batch, id, leased, worker)
-      control = control - 1
+    local ring = control > 0 and next_ring(call, control_key, priority, classes)
+    while control > 0 and ring and call.bytes < REPLY_BYTES do
+      control = control - lease_task_job(call, ring, worker)
+      ring = next_ring(call, control_key, priority, classes)
     end
-    while compute > 0 do
-      local id, alone = next_task(ring_key, priority, kinds)
-      if not id then break end
-      compute = compute - lease_trials(batch, id, compute, alone, leased, worker)
+    ring = compute > 0 and next_ring(call, ring_key, priority, classes)
+    while compute > 0 and ring and call.bytes < REPLY_BYTES do
+      compute = compute - lease_trials(call, ring, compute, worker)
+      ring = next_ring(call, ring_key, priority, classes)
     end
   end
+  if #call.held > 0 then
+    in_pieces('ZADD', held_key(worker), call.held)
+    redis.call('ZADD', leases_key, 'LT', call.deadline, worker)
+  end
+  return call.jobs
+end
 
-  local leases, held, deadline = {}, {}, text_of(batch.now + lease_ms)
-  for _, job in ipairs(leased.jobs) do
-    table.insert(leases, deadline)
-    table.insert(leases, job[1])
-    table.insert(held, job[1])
+redis.register_function('ns2_lease', function(_, a)
+  local batch = new_batch()
+  local call = { batch = batch, deadline = text_of(batch.now + tonumber(a[1])), wanted = 0, bytes = 0, rings = {},
+    tasks = {} }
+  for i = 2, #a, 4 do call.wanted = call.wanted + math.max(tonumber(a[i + 2]), tonumber(a[i + 3])) end
+  local reply = { false, 0 }
+  for i = 2, #a, 4 do
+    table.insert(reply, lease_for(call, a[i], a[i + 1], tonumber(a[i + 2]), tonumber(a[i + 3])))
   end
-  in_pieces('ZADD', leases_key, leases)
-  in_pieces('SADD', held_key(worker), held)
+  close_rings(call)
   flush(batch)
-  local specs = {}
-  for id in pairs(leased.tasks) do
-    table.insert(specs, id)
-    table.insert(specs, redis.call('HGET', task_key(id), 'spec'))
+  local tasks = {}
+  for _, task in ipairs(call.tasks) do
+    local v = redis.call('HMGET', task_key(task.id), 'kind', 'spec')
+    table.insert(tasks, task.id)
+    table.insert(tasks, v[1])
+    table.insert(tasks, v[2])
   end
-  return { leased.jobs, specs }
+  reply[1], reply[2] = tasks, call.bytes < REPLY_BYTES and 0 or 1
+  return reply
 end)

@@ -1,22 +1,86 @@
--- A task's history after one entry; fewer entries than asked for where they are large.
--- KEYS: none. ARGV: task, after (an entry's id or 0), limit.
--- Result: {1 when the task has ended and nothing follows, entries as XRANGE gives them}. Error not_found.
-redis.register_function({ function_name = 'ns1_read_events', flags = { 'no-writes' }, callback = function(_, a)
-  local state = redis.call('HGET', task_key(a[1]), 'state')
-  if not state then return refuse('not_found', 'task', 'there is no task ' .. a[1]) end
-  local after, limit = a[2], tonumber(a[3])
-  local entries, bytes, exhausted = {}, 0, false
-  while #entries < limit and bytes <= REPLY_BYTES and not exhausted do
-    local some = redis.call('XRANGE', events_key(a[1]), '(' .. after, '+', 'COUNT', math.min(limit - #entries, 32))
-    exhausted = #some == 0
-    for _, entry in ipairs(some) do
-      for _, text in ipairs(entry[2]) do bytes = bytes + #text end
-      if bytes > REPLY_BYTES and #entries > 0 then break end
-      table.insert(entries, entry)
-      after = entry[1]
-    end
+-- A task's history after one event; fewer events than asked for where they are large, or where many are not of the types
+-- asked for. Entries of many trials (see state.lua) are taken apart: their events are '<entry>.1', '<entry>.2', ….
+-- KEYS: none. ARGV: task, after (an event's id or 0), limit, types (comma list, '' for all).
+-- Result: {1 when the task has ended and nothing follows, id to go on after, (id, type, time, trial, attempt, worker,
+-- body)*}. Error not_found.
+
+local ENTRIES_LOOKED_AT = 2048 -- in one call
+
+local BODY_OF = { ['trial.enqueued'] = 'parameters', ['trial.succeeded'] = 'result' }
+
+local function fields_of(entry)
+  local fields = {}
+  for i = 1, #entry, 2 do fields[entry[i]] = entry[i + 1] end
+  return fields
+end
+
+-- The trials of an entry of many, as numbers' texts.
+local function numbers_of(text)
+  local numbers = {}
+  for first, last in string.gmatch(text, '(%d+)%-?(%d*)') do
+    for number = tonumber(first), tonumber(last ~= '' and last or first) do table.insert(numbers, text_of(number)) end
   end
-  if not exhausted then exhausted = #redis.call('XRANGE', events_key(a[1]), '(' .. after, '+', 'COUNT', 1) == 0 end
+  return numbers
+end
+
+local function add_event(page, id, fields, trial, attempt, body)
+  for _, text in ipairs({ id, fields.type, fields.time, trial, attempt, fields.worker or '', body }) do
+    table.insert(page.out, text)
+  end
+  page.count = page.count + 1
+  page.bytes = page.bytes + #body + 100
+  page.next = id
+end
+
+local function is_full(page) return page.count >= page.limit or page.bytes > REPLY_BYTES end
+
+-- The events of an entry of many, from the one after `skip`. False: the page is full before its end.
+local function add_trials(page, task, id, fields, skip)
+  local numbers = numbers_of(fields.trials)
+  local attempts = {}
+  for attempt in string.gmatch(fields.attempts or '', '%d+') do table.insert(attempts, attempt) end
+  for i = skip + 1, #numbers do
+    if is_full(page) then return false end
+    local field = BODY_OF[fields.type]
+    local body = field and redis.call('HGET', job_key(task .. '/' .. numbers[i]), field) or ''
+    add_event(page, #numbers == 1 and id or id .. '.' .. i, fields, numbers[i], attempts[i] or '1', body)
+  end
+  return true
+end
+
+redis.register_function({ function_name = 'ns2_read_events', flags = { 'no-writes' }, callback = function(_, a)
+  local task = a[1]
+  local state = redis.call('HGET', task_key(task), 'state')
+  if not state then return refuse('not_found', 'task', 'there is no task ' .. task) end
+  local wanted = words_of(a[4])
+  local page = { out = { 0, a[2] }, count = 0, bytes = 0, limit = tonumber(a[3]), next = a[2] }
+  local entry_id, skip = string.match(a[2], '^([%d-]+)%.?(%d*)$')
+  skip = tonumber(skip) or 0
+  local from, exhausted, looked = (skip > 0 and '' or '(') .. entry_id, false, 0
+  while not is_full(page) and not exhausted and looked < ENTRIES_LOOKED_AT do
+    local some = redis.call('XRANGE', events_key(task), from, '+', 'COUNT', 32)
+    exhausted = #some < 32
+    for i, entry in ipairs(some) do
+      local id, fields = entry[1], fields_of(entry[2])
+      local whole = true
+      if a[4] ~= '' and not wanted[fields.type] then
+        page.next = id
+      elseif fields.trials then
+        whole = add_trials(page, task, id, fields, id == entry_id and skip or 0)
+        if whole then page.next = id end
+      else
+        add_event(page, id, fields, fields.trial or '0', fields.attempt or '0', fields.body or '')
+      end
+      from = '(' .. id
+      if not whole or (is_full(page) and i < #some) then
+        exhausted = false
+        break
+      end
+    end
+    looked = looked + #some
+  end
   local final = state == 'done' or state == 'failed' or state == 'cancelled'
-  return { final and exhausted and 1 or 0, entries }
+  page.out[1] = final and exhausted and 1 or 0
+  page.out[2] = page.next
+  return page.out
 end })

@@ -1,7 +1,7 @@
--- Tasks as a person sees them. Field order of one task: see TASK_FIELDS, then attempt and coordinator.
+-- Tasks as a person sees them. Field order of one task: its id, TASK_FIELDS, trials waiting, attempt, coordinator.
 local TASK_FIELDS = { 'kind', 'name', 'state', 'priority', 'workers', 'submitted', 'started', 'finished',
-  'trials_waiting', 'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped', 'trials_cancelled',
-  'cancel_requested', 'error' }
+  'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped', 'trials_cancelled',
+  'cancel_requested', 'error', 'class', 'trials_total' }
 
 local function describe_task(id)
   local fields = redis.call('HMGET', task_key(id), unpack(TASK_FIELDS))
@@ -9,24 +9,39 @@ local function describe_task(id)
   local job = redis.call('HMGET', job_key(id), 'attempt', 'worker', 'state')
   local out = { id }
   for i = 1, #TASK_FIELDS do table.insert(out, fields[i] or '') end
+  local waiting = tonumber(fields[17] or 0)
+  for i = 9, 13 do waiting = waiting - tonumber(fields[i] or 0) end
+  table.insert(out, text_of(waiting))
   table.insert(out, job[1] or '0')
   table.insert(out, job[3] == 'running' and job[2] or '')
-  return out
+  return out, waiting
 end
 
--- KEYS: none. ARGV: task. Result: {fields…, spec, result}. Error not_found.
-redis.register_function({ function_name = 'ns1_get_task', flags = { 'no-writes' }, callback = function(_, a)
-  local out = describe_task(a[1])
+-- Whether a job of this class has to wait for a worker that is not connected.
+local function is_unserved(class)
+  for _, worker in ipairs(redis.call('ZRANGE', workers_key, 0, -1)) do
+    local known = redis.call('HMGET', worker_key(worker), unpack(OFFER))
+    if known[1] and serves({ known[2], known[3], known[4], known[5], known[6] }, class) then return false end
+  end
+  return true
+end
+
+-- KEYS: none. ARGV: task. Result: {fields…, spec, result, 1 when no connected worker can serve what waits}. Error
+-- not_found.
+redis.register_function({ function_name = 'ns2_get_task', flags = { 'no-writes' }, callback = function(_, a)
+  local out, waiting = describe_task(a[1])
   if not out then return refuse('not_found', 'task', 'there is no task ' .. a[1]) end
-  local texts = redis.call('HMGET', task_key(a[1]), 'spec', 'result', 'closing')
-  table.insert(out, texts[1] or '')
+  local v = redis.call('HMGET', task_key(a[1]), 'spec', 'result', 'closing', 'state', 'class', 'trials_running')
+  table.insert(out, v[1] or '')
   -- A result counts once the task has ended.
-  table.insert(out, not texts[3] and texts[2] or '')
+  table.insert(out, not v[3] and v[2] or '')
+  local waits = v[4] == 'pending' or (v[4] == 'running' and waiting > 0 and tonumber(v[6] or 0) == 0)
+  table.insert(out, waits and is_unserved(v[5]) and 1 or 0)
   return out
 end })
 
 -- KEYS: none. ARGV: state or '', offset, limit. Result: {how many in all, task*}, newest first.
-redis.register_function({ function_name = 'ns1_list_tasks', flags = { 'no-writes' }, callback = function(_, a)
+redis.register_function({ function_name = 'ns2_list_tasks', flags = { 'no-writes' }, callback = function(_, a)
   local key = tasks_key
   if a[1] ~= '' then key = key .. ':' .. a[1] end
   local tasks, bytes = {}, 0

@@ -1,28 +1,43 @@
--- A worker's heartbeat: every lease that it still holds gets a new deadline.
--- KEYS: none. ARGV: worker, session, lease_ms, compute busy, control busy, (job, token)*.
--- Result: {lost, cancelled, early stopped}: jobs that it should end. Error unknown_peer: say hello again.
-redis.register_function('ns1_renew', function(_, a)
-  local worker, session, lease_ms = a[1], a[2], tonumber(a[3])
-  if redis.call('HGET', worker_key(worker), 'session') ~= session then
-    return refuse('unknown_peer', 'session', 'say hello again')
-  end
-  local now = now_ms()
-  local deadline = text_of(now + lease_ms)
+-- Heartbeats of workers: every lease that one still holds gets a new deadline.
+-- KEYS: none. ARGV: lease_ms, (worker, session, compute busy, control busy, how many jobs, (job, token)*)*.
+-- Result, one a worker: {lost, cancelled, early stopped}: jobs that it should end; or the text 'unknown_peer' when the
+-- session is not its current one.
+
+local function renew_for(deadline, now, worker, jobs)
   local renewed, lost, cancelled, early_stopped = {}, {}, {}, {}
-  for i = 6, #a, 2 do
-    local job = load_job(a[i])
-    if holds(job, worker, a[i + 1]) then
+  for i = 1, #jobs, 2 do
+    local id, token = jobs[i], jobs[i + 1]
+    local job = load_job(id)
+    if holds(job, worker, token) then
       table.insert(renewed, deadline)
-      table.insert(renewed, a[i])
-      if job.stop then table.insert(early_stopped, a[i]) end
-    elseif job and job.token == a[i + 1] and (job.state == 'cancelled' or job.state == 'ended') then
-      table.insert(cancelled, a[i])
+      table.insert(renewed, id)
+      if job.stop then table.insert(early_stopped, id) end
+    elseif job and job.token == token and (job.state == 'cancelled' or job.state == 'ended') then
+      table.insert(cancelled, id)
     else
-      table.insert(lost, a[i])
+      table.insert(lost, id)
     end
   end
-  in_pieces('ZADD', leases_key, renewed)
-  redis.call('ZADD', workers_key, text_of(now), worker)
-  redis.call('HSET', worker_key(worker), 'seen', text_of(now), 'compute_busy', a[4], 'control_busy', a[5])
+  in_pieces('ZADD', held_key(worker), renewed)
+  redis.call('ZADD', workers_key, now, worker)
   return { lost, cancelled, early_stopped }
+end
+
+redis.register_function('ns2_renew', function(_, a)
+  local now = now_ms()
+  local deadline, at = text_of(now + tonumber(a[1])), 2
+  local replies = {}
+  while at <= #a do
+    local worker, session, count = a[at], a[at + 1], tonumber(a[at + 4])
+    if redis.call('HGET', worker_key(worker), 'session') == session then
+      local jobs = {}
+      for i = at + 5, at + 4 + 2 * count do table.insert(jobs, a[i]) end
+      table.insert(replies, renew_for(deadline, text_of(now), worker, jobs))
+      redis.call('HSET', worker_key(worker), 'compute_busy', a[at + 2], 'control_busy', a[at + 3])
+    else
+      table.insert(replies, 'unknown_peer')
+    end
+    at = at + 5 + 2 * count
+  end
+  return replies
 end)

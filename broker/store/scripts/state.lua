@@ -1,112 +1,201 @@
 -- What the transitions share. A call reads each task once into a batch, changes it in memory, and flush() writes the
--- counters, indexes and wake-ups once a call. Nothing after the first write may fail: validate before.
+-- counters, histories, indexes and wake-ups once a call. Nothing after the first write may fail: validate before.
 
-local CLOSE_STEP = 512 -- trials cancelled in one call when a task ends
+local CLOSE_STEP, CLOSE_LOOK = 512, 4096 -- trials cancelled, and looked at, in one call when a task ends
 local BACKOFF_FIRST, BACKOFF_BASE, BACKOFF_MOST = 200, 1000, 60000 -- ms before a retry
 local REPLY_BYTES = 2 * 1024 * 1024 -- of one page of events or trials; a message may have 4 MiB
 
-local function now_ms()
+local function now_us()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
+
+local function now_ms() return math.floor(now_us() / 1000) end
 
 local function refuse(code, field, sentence) return redis.error_reply('NSERR ' .. code .. ' ' .. field .. ' ' .. sentence) end
 
 -- Whole numbers as text; Lua would write large ones as 1e+14.
 local function text_of(number) return string.format('%.0f', number) end
 
-local function new_batch()
-  return { now = now_ms(), tasks = {}, unlease = {}, unhold = {}, depth = {}, woken = {}, work = false }
-end
-
-local COUNTERS = { 'waiting', 'running', 'succeeded', 'failed', 'early_stopped', 'cancelled' }
-
--- The task's fields that transitions need; nil when there is no such task.
-local function load_task(batch, id)
-  local known = batch.tasks[id]
-  if known ~= nil then return known or nil end
-  local v = redis.call('HMGET', task_key(id), 'state', 'kind', 'priority', 'workers', 'max_attempts', 'closing',
-    'trials_ended', 'trials_waiting', 'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped',
-    'trials_cancelled')
-  if not v[1] then
-    batch.tasks[id] = false
-    return nil
-  end
-  local task = { id = id, state = v[1], kind = v[2], priority = v[3], workers = tonumber(v[4]),
-    max_attempts = tonumber(v[5]), closing = v[6] or nil, ended = tonumber(v[7] or 0), count = {}, closed_trials = {},
-    changed = false }
-  for i, name in ipairs(COUNTERS) do task.count[name] = tonumber(v[7 + i] or 0) end
-  batch.tasks[id] = task
-  return task
-end
-
-local function change(task, counter, by)
-  task.count[counter] = task.count[counter] + by
-  task.changed = true
-end
-
-local function event(batch, task, kind, fields)
-  redis.call('XADD', events_key(task), '*', 'type', kind, 'time', text_of(batch.now), unpack(fields or {}))
-  batch.woken[task] = true
-end
-
-local function add_depth(batch, priority, by) batch.depth[priority] = (batch.depth[priority] or 0) + by end
-
--- A task stands in its ring while it has ready trials and may run more of them.
-local function update_ring(batch, task)
-  local ring = ring_key(task.priority, task.kind)
-  local may_run = not task.closing and (task.state == 'pending' or task.state == 'running')
-    and task.count.running < task.workers and redis.call('ZCARD', ready_key(task.id)) > 0
-  if not may_run then
-    redis.call('ZREM', ring, task.id)
-  elseif not redis.call('ZSCORE', ring, task.id) then
-    redis.call('ZADD', ring, redis.call('INCR', turn_key), task.id)
-    batch.work = true
-  end
-end
-
--- Lua's unpack has a limit; lists are written in pieces.
+-- Lua's unpack has a limit; lists are written in pieces (of an even length, for commands that take pairs).
 local function in_pieces(command, key, list)
   for first = 1, #list, 1000 do
     redis.call(command, key, unpack(list, first, math.min(first + 999, #list)))
   end
 end
 
-local function flush(batch)
-  in_pieces('ZREM', leases_key, batch.unlease)
-  for worker, jobs in pairs(batch.unhold) do in_pieces('SREM', held_key(worker), jobs) end
-  for id, task in pairs(batch.tasks) do
-    if task and task.changed then
-      in_pieces('ZREM', open_key(id), task.closed_trials)
-      local c = task.count
-      redis.call('HSET', task_key(id), 'trials_ended', task.ended, 'trials_waiting', c.waiting, 'trials_running',
-        c.running, 'trials_succeeded', c.succeeded, 'trials_failed', c.failed, 'trials_early_stopped',
-        c.early_stopped, 'trials_cancelled', c.cancelled)
-      update_ring(batch, task)
+local function new_batch()
+  local us = now_us()
+  return { now = math.floor(us / 1000), us = us, tasks = {}, changed = {}, unhold = {}, leased = 0, depth = {},
+    histories = {}, written = {}, work = false }
+end
+
+-- ---- tasks
+
+local FINAL = { 'succeeded', 'failed', 'early_stopped', 'cancelled' } -- states of a trial that has ended
+
+-- The task's fields that transitions need; nil when there is no such task.
+local function load_task(batch, id)
+  local known = batch.tasks[id]
+  if known ~= nil then return known or nil end
+  local v = redis.call('HMGET', task_key(id), 'state', 'class', 'priority', 'workers', 'max_attempts', 'closing',
+    'trials_total', 'trials_last', 'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped',
+    'trials_cancelled')
+  if not v[1] then
+    batch.tasks[id] = false
+    return nil
+  end
+  local task = { id = id, state = v[1], class = v[2], priority = v[3], workers = tonumber(v[4]),
+    max_attempts = tonumber(v[5]), closing = v[6] or nil, dirty = {},
+    count = { total = tonumber(v[7] or 0), last = tonumber(v[8] or -1), running = tonumber(v[9] or 0),
+      succeeded = tonumber(v[10] or 0), failed = tonumber(v[11] or 0), early_stopped = tonumber(v[12] or 0),
+      cancelled = tonumber(v[13] or 0) } }
+  batch.tasks[id] = task
+  return task
+end
+
+local function is_open(task) return not task.closing and (task.state == 'pending' or task.state == 'running') end
+
+local function ended_of(task)
+  local c = task.count
+  return c.succeeded + c.failed + c.early_stopped + c.cancelled
+end
+
+local function set_count(batch, task, counter, value)
+  task.count[counter] = value
+  task.dirty[counter] = true
+  if not task.changed then
+    task.changed = true
+    table.insert(batch.changed, task)
+  end
+end
+
+local function change(batch, task, counter, by) set_count(batch, task, counter, task.count[counter] + by) end
+
+-- One trial less, or more, of this task runs. Room for another may bring it back into its ring.
+local function change_running(batch, task, by)
+  if task.count.running >= task.workers then task.may_enter = true end
+  change(batch, task, 'running', by)
+end
+
+local function add_depth(batch, priority, by) batch.depth[priority] = (batch.depth[priority] or 0) + by end
+
+-- ---- the history of a task: entries of its stream, written at the end of the call
+--
+--   type, time, then trial, attempt, worker, body where they mean something; or, of many trials at once:
+--   type, time, worker, trials ('3,5-9'), attempts ('1,1,2,…' unless all are 1)
+-- The bodies of the latter are where they are kept anyway: parameters and result of the job. read_events.lua takes an
+-- entry apart again.
+
+local function history_of(batch, task)
+  local history = batch.histories[task]
+  if history == nil then
+    history = {}
+    batch.histories[task] = history
+    table.insert(batch.written, task)
+  end
+  return history
+end
+
+local function event(batch, task, kind, fields)
+  table.insert(history_of(batch, task), { 'type', kind, 'time', text_of(batch.now), unpack(fields or {}) })
+end
+
+-- Of trials that are enqueued, start, or succeed.
+local function trial_event(batch, task, kind, number, attempt, worker)
+  local history = history_of(batch, task)
+  local last = history[#history]
+  if last == nil or last.kind ~= kind or last.worker ~= worker then
+    last = { kind = kind, worker = worker, numbers = {}, attempts = {}, retried = false }
+    table.insert(history, last)
+  end
+  table.insert(last.numbers, number)
+  table.insert(last.attempts, attempt)
+  if attempt ~= 1 then last.retried = true end
+end
+
+-- '0-499,700': runs of numbers that follow each other in the list.
+local function ranges_of(numbers)
+  local parts, first = {}, 1
+  for i = 1, #numbers do
+    if i == #numbers or tonumber(numbers[i + 1]) ~= tonumber(numbers[i]) + 1 then
+      table.insert(parts, first == i and numbers[i] or numbers[first] .. '-' .. numbers[i])
+      first = i + 1
     end
   end
+  return table.concat(parts, ',')
+end
+
+local function write_history(batch, task)
+  local key = events_key(task)
+  for _, entry in ipairs(batch.histories[task]) do
+    if entry.kind then
+      local fields = { 'type', entry.kind, 'time', text_of(batch.now), 'trials', ranges_of(entry.numbers) }
+      if entry.worker ~= '' then
+        table.insert(fields, 'worker')
+        table.insert(fields, entry.worker)
+      end
+      if entry.retried then
+        table.insert(fields, 'attempts')
+        table.insert(fields, table.concat(entry.attempts, ','))
+      end
+      redis.call('XADD', key, '*', unpack(fields))
+    else
+      redis.call('XADD', key, '*', unpack(entry))
+    end
+  end
+end
+
+-- ---- the end of a call
+
+-- A task stands in its ring while it has ready trials and may run more of them. Leasing takes tasks out that have not.
+local function enter_ring(batch, task)
+  if not is_open(task) or task.count.running >= task.workers then return end
+  if redis.call('LLEN', ready_key(task.id)) == 0 then return end
+  local ring = ring_key(task.priority, task.class)
+  if redis.call('ZADD', ring, 'NX', redis.call('INCR', turn_key), task.id) == 1 then batch.work = true end
+end
+
+local function write_counts(task)
+  local fields = {}
+  for name in pairs(task.dirty) do
+    table.insert(fields, 'trials_' .. name)
+    table.insert(fields, text_of(task.count[name]))
+  end
+  redis.call('HSET', task_key(task.id), unpack(fields))
+end
+
+local function flush(batch)
+  for worker, jobs in pairs(batch.unhold) do in_pieces('ZREM', held_key(worker), jobs) end
+  for _, task in ipairs(batch.changed) do
+    write_counts(task)
+    if task.may_enter then enter_ring(batch, task) end
+  end
+  if batch.leased ~= 0 then redis.call('HINCRBY', depth_key, 'leased', batch.leased) end
   for priority, by in pairs(batch.depth) do
     if by ~= 0 then redis.call('HINCRBY', depth_key, priority, by) end
   end
-  for task in pairs(batch.woken) do redis.call('PUBLISH', events_channel, task) end
+  for _, task in ipairs(batch.written) do write_history(batch, task) end
+  if #batch.written > 0 then redis.call('PUBLISH', events_channel, table.concat(batch.written, ' ')) end
   if batch.work then redis.call('PUBLISH', work_channel, '') end
 end
 
 -- ---- jobs
 
 local function load_job(id)
-  local v = redis.call('HMGET', job_key(id), 'state', 'token', 'attempt', 'worker', 'stop', 'answer', 'reasons')
+  local v = redis.call('HMGET', job_key(id), 'state', 'token', 'attempt', 'worker', 'stop', 'answer')
   if not v[1] then return nil end
   local task, number = string.match(id, '^(%w+)/?(%d*)$')
   return { id = id, task = task, number = number ~= '' and number or nil, state = v[1], token = v[2] or '0',
-    attempt = tonumber(v[3] or 0), worker = v[4] or '', stop = v[5] or nil, answer = v[6] or 'stale',
-    reasons = v[7] or '[]' }
+    attempt = tonumber(v[3] or 0), worker = v[4] or '', stop = v[5] or nil, answer = v[6] or nil }
 end
 
 local function release(batch, job)
-  table.insert(batch.unlease, job.id)
+  if job.released then return end
+  job.released = true
   if batch.unhold[job.worker] == nil then batch.unhold[job.worker] = {} end
   table.insert(batch.unhold[job.worker], job.id)
+  batch.leased = batch.leased - 1
 end
 
 local function tell_stop(job, outcome)
@@ -115,25 +204,35 @@ end
 
 -- The trial's last transition. `answer` is what a repeated report under the same token gets.
 local function end_trial(batch, task, job, state, answer, result, reason)
-  change(task, job.state, -1)
-  change(task, state, 1)
-  task.ended = task.ended + 1
-  table.insert(task.closed_trials, job.number)
-  redis.call('HSET', job_key(job.id), 'state', state, 'finished', text_of(batch.now), 'finish_order', task.ended,
-    'answer', answer, 'result', result, 'error', reason)
-  local body = result
-  if state ~= 'succeeded' then body = cjson.encode({ error = reason }) end
-  event(batch, task.id, 'trial.' .. state,
-    { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body', body })
+  if job.state == 'running' then change_running(batch, task, -1) end
+  change(batch, task, state, 1)
+  local fields = { 'state', state, 'finished', text_of(batch.now), 'finish_order', ended_of(task), 'result', result }
+  if reason ~= '' then
+    table.insert(fields, 'error')
+    table.insert(fields, reason)
+  end
+  if answer ~= (job.answer or 'committed') then -- 'committed' is what goes without saying
+    table.insert(fields, 'answer')
+    table.insert(fields, answer)
+  end
+  redis.call('HSET', job_key(job.id), unpack(fields))
+  if state == 'succeeded' then
+    trial_event(batch, task.id, 'trial.succeeded', job.number, job.attempt, job.worker)
+  else
+    event(batch, task.id, 'trial.' .. state, { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
+      cjson.encode({ error = reason }) })
+  end
 end
 
+-- A job that was tried before, or waited for its time, goes before those that were not.
 local function make_ready(batch, task, job)
   if job.number then
-    redis.call('ZADD', ready_key(task.id), job.number, job.number)
+    redis.call('LPUSH', ready_key(task.id), job.number)
     add_depth(batch, task.priority, 1)
-    task.changed = true
+    task.may_enter = true
+    set_count(batch, task, 'running', task.count.running) -- so that flush() looks at it
   else
-    redis.call('ZADD', control_key(task.priority, task.kind), redis.call('INCR', turn_key), task.id)
+    redis.call('ZADD', control_key(task.priority, task.class), redis.call('INCR', turn_key), task.id)
     batch.work = true
   end
 end
@@ -143,8 +242,11 @@ end
 local function finish_closing(batch, task)
   local v = redis.call('HMGET', task_key(task.id), 'result', 'error')
   redis.call('HSET', task_key(task.id), 'state', task.closing, 'finished', text_of(batch.now))
-  redis.call('HDEL', task_key(task.id), 'closing')
+  redis.call('HDEL', task_key(task.id), 'closing', 'closing_next')
+  redis.call('DEL', ready_key(task.id))
+  redis.call('ZREM', ring_key(task.priority, task.class), task.id)
   redis.call('ZREM', closing_key, task.id)
+  redis.call('ZREM', deadlines_key, task.id)
   redis.call('ZREM', tasks_key .. ':' .. task.state, task.id)
   redis.call('ZADD', tasks_key .. ':' .. task.closing, text_of(batch.now), task.id)
   task.state, task.closing = task.closing, nil
@@ -154,27 +256,34 @@ local function finish_closing(batch, task)
   event(batch, task.id, 'task.' .. task.state, { 'body', body })
 end
 
--- Ends some of the trials of a task that is closing, and the task itself after the last.
-local function close_step(batch, task)
-  in_pieces('ZREM', open_key(task.id), task.closed_trials) -- those that ended earlier in this call
-  task.closed_trials = {}
-  local numbers = redis.call('ZRANGE', open_key(task.id), 0, CLOSE_STEP)
-  local last = math.min(#numbers, CLOSE_STEP)
-  for i = 1, last do
-    local job = load_job(task.id .. '/' .. numbers[i])
-    if job.state == 'running' then
-      release(batch, job)
-      tell_stop(job, 'cancelled')
-    else
-      add_depth(batch, task.priority, -redis.call('ZREM', ready_key(task.id), job.number))
-      redis.call('ZREM', delayed_key, job.id)
-    end
-    end_trial(batch, task, job, 'cancelled', 'stale', '', 'the task ended')
+local function cancel_trial(batch, task, job)
+  if job.state == 'running' then
+    release(batch, job)
+    tell_stop(job, 'cancelled')
+  elseif redis.call('ZREM', delayed_key, job.id) == 0 then
+    add_depth(batch, task.priority, -1)
   end
-  task.changed = true
-  if #numbers <= CLOSE_STEP then
+  end_trial(batch, task, job, 'cancelled', 'stale', '', 'the task ended')
+end
+
+-- Ends some of the trials of a task that is closing, by number from where the last call stopped, and the task itself
+-- after the last.
+local function close_step(batch, task)
+  local number = tonumber(redis.call('HGET', task_key(task.id), 'closing_next') or 0)
+  local look, most = number + CLOSE_LOOK, CLOSE_STEP
+  while ended_of(task) < task.count.total and number <= task.count.last and number < look and most > 0 do
+    local id = task.id .. '/' .. text_of(number)
+    local state = redis.call('HGET', job_key(id), 'state')
+    if state == 'running' or state == 'waiting' then
+      cancel_trial(batch, task, load_job(id))
+      most = most - 1
+    end
+    number = number + 1
+  end
+  if ended_of(task) >= task.count.total or number > task.count.last then
     finish_closing(batch, task)
   else
+    redis.call('HSET', task_key(task.id), 'closing_next', text_of(number))
     redis.call('ZADD', closing_key, 'NX', text_of(batch.now), task.id)
   end
 end
@@ -184,11 +293,12 @@ local function begin_closing(batch, task, job, state, answer, result, failure)
   if job.state == 'running' then
     release(batch, job)
   else
-    redis.call('ZREM', control_key(task.priority, task.kind), task.id)
+    redis.call('ZREM', control_key(task.priority, task.class), task.id)
     redis.call('ZREM', delayed_key, task.id)
   end
   redis.call('HSET', job_key(job.id), 'state', 'ended', 'finished', text_of(batch.now), 'answer', answer)
   redis.call('HSET', task_key(task.id), 'closing', state, 'result', result, 'error', failure)
+  redis.call('ZREM', ring_key(task.priority, task.class), task.id)
   task.closing = state
   close_step(batch, task)
 end
@@ -207,28 +317,32 @@ local function backoff(attempt)
   return math.min(BACKOFF_BASE * 2 ^ (attempt - 2), BACKOFF_MOST)
 end
 
+-- The attempts are used up: the dead letter, and the end of the trial or of the task.
+local function bury(batch, task, job, reasons, reason, answer)
+  redis.call('ZADD', dead_key, text_of(batch.now), job.id)
+  if job.number then
+    event(batch, task.id, 'trial.dead', { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
+      cjson.encode({ reasons = reasons }) })
+    end_trial(batch, task, job, 'failed', answer, '', reason)
+  else
+    local sentence = 'the coordinator died ' .. job.attempt .. ' times, the last time: ' .. reason
+    begin_closing(batch, task, job, 'failed', answer, '', cjson.encode({ code = 'internal', message = sentence,
+      field = '' }))
+  end
+end
+
 -- The attempt died: another after a delay, or the dead letter. Returns the status that the worker is told.
 local function crash(batch, task, job, reason, answer)
   release(batch, job)
-  local reasons = cjson.decode(job.reasons)
+  local reasons = cjson.decode(redis.call('HGET', job_key(job.id), 'reasons') or '[]')
   table.insert(reasons, 'attempt ' .. job.attempt .. ' on ' .. job.worker .. ': ' .. reason)
-  local reasons_text = cjson.encode(reasons)
-  redis.call('HSET', job_key(job.id), 'reasons', reasons_text)
+  redis.call('HSET', job_key(job.id), 'reasons', cjson.encode(reasons))
   if job.stop then
     end_trial(batch, task, job, job.stop, answer or 'committed', '', reason)
     return 'committed'
   end
   if job.attempt >= task.max_attempts then
-    redis.call('ZADD', dead_key, text_of(batch.now), job.id)
-    if job.number then
-      event(batch, task.id, 'trial.dead', { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
-        cjson.encode({ reasons = reasons }) })
-      end_trial(batch, task, job, 'failed', answer or 'dead_lettered', '', reason)
-    else
-      local sentence = 'the coordinator died ' .. job.attempt .. ' times, the last time: ' .. reason
-      begin_closing(batch, task, job, 'failed', answer or 'dead_lettered', '',
-        cjson.encode({ code = 'internal', message = sentence, field = '' }))
-    end
+    bury(batch, task, job, reasons, reason, answer or 'dead_lettered')
     return 'dead_lettered'
   end
   local delay = backoff(job.attempt)
@@ -236,8 +350,7 @@ local function crash(batch, task, job, reason, answer)
   redis.call('ZADD', delayed_key, text_of(batch.now + delay), job.id)
   local body = cjson.encode({ reason = reason, delay_ms = delay })
   if job.number then
-    change(task, 'running', -1)
-    change(task, 'waiting', 1)
+    change_running(batch, task, -1)
     event(batch, task.id, 'trial.retrying',
       { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body', body })
   else
@@ -249,10 +362,7 @@ end
 local function hand_back(batch, task, job)
   release(batch, job)
   redis.call('HSET', job_key(job.id), 'state', 'waiting', 'attempt', job.attempt - 1, 'answer', 'committed')
-  if job.number then
-    change(task, 'running', -1)
-    change(task, 'waiting', 1)
-  end
+  if job.number then change_running(batch, task, -1) end
   make_ready(batch, task, job)
 end
 

@@ -1,7 +1,7 @@
 -- The coordinator's assessor gives a trial up: waiting, it ends at once; running, its worker is told, and reports it.
 -- KEYS: none. ARGV: task, token of the task job, number.
 -- Result: 1 stopping, 0 it had ended. Errors stale, not_found.
-redis.register_function('ns1_stop_trial', function(_, a)
+redis.register_function('ns2_stop_trial', function(_, a)
   local batch = new_batch()
   local task = coordinated(batch, a[1], a[2])
   if not task then return refuse('stale', 'token', STALE) end
@@ -13,8 +13,8 @@ redis.register_function('ns1_stop_trial', function(_, a)
     return 1
   end
   if job.state ~= 'waiting' then return 0 end
-  add_depth(batch, task.priority, -redis.call('ZREM', ready_key(task.id), job.number))
-  redis.call('ZREM', delayed_key, job.id)
+  -- It stays in the list of ready trials; who leases it sees that it has ended.
+  if redis.call('ZREM', delayed_key, job.id) == 0 then add_depth(batch, task.priority, -1) end
   end_trial(batch, task, job, 'early_stopped', 'stale', '', 'stopped before it began')
   flush(batch)
   return 1

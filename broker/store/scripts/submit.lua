@@ -1,29 +1,54 @@
--- A task enters: pending, its task job ready for a control slot. Idempotent by task id.
--- KEYS: none. ARGV: task, kind, spec, name, priority, workers, max_attempts, timeout_ms.
--- Result: 0 new, 1 the same submission again. Error conflict: the id stands for something else.
-redis.register_function('ns1_submit', function(_, a)
+-- A task enters: pending, its task job ready for a control slot (after its delay, if it has one). Idempotent by task id.
+-- KEYS: none. ARGV: task, kind, spec, name, priority, workers, max_attempts, timeout_ms, class, delay_ms, deadline_ms,
+-- most open tasks. Result: 0 new, 1 the same submission again. Errors: conflict: the id stands for something else;
+-- overloaded: too many tasks are open; too_large: too many classes.
+local SUBMITTED = { 'kind', 'spec', 'name', 'priority', 'workers', 'max_attempts', 'timeout_ms', 'class', 'delay_ms',
+  'deadline_ms' }
+
+-- Nothing, or why the task is not taken.
+local function refusal(a)
+  local open = redis.call('ZCARD', tasks_key .. ':pending') + redis.call('ZCARD', tasks_key .. ':running')
+  if open >= tonumber(a[12]) then
+    return refuse('overloaded', 'task', open .. ' tasks are open already, which is the most that are accepted')
+  end
+  if redis.call('SISMEMBER', classes_key, a[9]) == 0 and redis.call('SCARD', classes_key) >= MOST_CLASSES then
+    return refuse('too_large', 'requirements', 'there are ' .. MOST_CLASSES ..
+      ' different combinations of kind, pool and requirements already: use one of them')
+  end
+end
+
+redis.register_function('ns2_submit', function(_, a)
   local id = a[1]
-  local known = redis.call('HMGET', task_key(id), 'kind', 'spec', 'name', 'priority', 'workers', 'max_attempts',
-    'timeout_ms')
+  local known = redis.call('HMGET', task_key(id), unpack(SUBMITTED))
   if known[1] then
-    for i = 1, 7 do
+    for i = 1, #SUBMITTED do
       if known[i] ~= a[i + 1] then
         return refuse('conflict', 'task', 'task ' .. id .. ' was submitted before with other content')
       end
     end
     return 1
   end
+  local refused = refusal(a)
+  if refused then return refused end
   local batch = new_batch()
   local now = text_of(batch.now)
-  redis.call('HSET', task_key(id), 'state', 'pending', 'kind', a[2], 'spec', a[3], 'name', a[4], 'priority', a[5],
-    'workers', a[6], 'max_attempts', a[7], 'timeout_ms', a[8], 'submitted', now)
-  redis.call('HSET', job_key(id), 'state', 'waiting', 'token', 0, 'attempt', 0)
+  local fields = { 'state', 'pending', 'submitted', now }
+  for i, name in ipairs(SUBMITTED) do
+    table.insert(fields, name)
+    table.insert(fields, a[i + 1])
+  end
+  redis.call('HSET', task_key(id), unpack(fields))
+  redis.call('HSET', job_key(id), 'state', 'waiting')
   redis.call('ZADD', tasks_key, now, id)
   redis.call('ZADD', tasks_key .. ':pending', now, id)
-  redis.call('SADD', kinds_key, a[2])
-  redis.call('ZADD', control_key(a[5], a[2]), redis.call('INCR', turn_key), id)
+  redis.call('SADD', classes_key, a[9])
+  if a[11] ~= '0' then redis.call('ZADD', deadlines_key, text_of(batch.now + tonumber(a[11])), id) end
+  if a[10] ~= '0' then
+    redis.call('ZADD', delayed_key, text_of(batch.now + tonumber(a[10])), id)
+  else
+    make_ready(batch, { id = id, priority = a[5], class = a[9] }, {})
+  end
   event(batch, id, 'task.submitted')
-  batch.work = true
   flush(batch)
   return 0
 end)

@@ -1,0 +1,95 @@
+#include "broker/turn_batches.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/event_waiters.h"
+
+namespace ns::broker {
+namespace {
+
+constexpr std::size_t kMostBytes = 1u << 20;  // of results in one call, and
+constexpr std::size_t kMostWords = 6 * 1024;  // of its arguments: Redis serves nobody else meanwhile
+
+std::vector<JobId> jobs_from(const store::Reply& list) {
+  std::vector<JobId> jobs;
+  for (const store::Reply& job : list.list()) jobs.push_back({std::string(job.text())});
+  return jobs;
+}
+
+}  // namespace
+
+TurnBatches::TurnBatches(store::Client& store, EventWaiters& waiters, std::chrono::milliseconds lease)
+    : store_(store), waiters_(waiters), lease_(lease) {}
+
+void TurnBatches::add(const Request& request, ReportResults report) {
+  Report& batched = reports_.emplace_back(Report{request, {}});
+  batched.results.reserve(report.results.size());
+  for (JobResult& result : report.results) {
+    result_bytes_ += result.result.size() + result.error.size();
+    std::string task = result.job.text.substr(0, result.job.text.find('/'));
+    if (tasks_.empty() || tasks_.back() != task) tasks_.push_back(std::move(task));
+    for (const std::string& word : {report.worker.text, result.job.text, std::to_string(result.token),
+                                    std::string(to_text(result.outcome)), result.result, result.error}) {
+      results_.push_back(word);
+    }
+    batched.results.push_back({std::move(result.job), result.token, CommitStatus::stale});
+  }
+  if (result_bytes_ >= kMostBytes || results_.size() >= kMostWords) flush_results();
+}
+
+void TurnBatches::add(const Request& request, Heartbeat heartbeat) {
+  if (held_.empty()) held_.push_back(std::to_string(lease_.count()));
+  for (const std::string& word :
+       {heartbeat.worker.text, std::to_string(heartbeat.session), std::to_string(heartbeat.compute_busy),
+        std::to_string(heartbeat.control_busy), std::to_string(heartbeat.jobs.size())}) {
+    held_.push_back(word);
+  }
+  for (const HeldJob& job : heartbeat.jobs) {
+    held_.push_back(job.job.text);
+    held_.push_back(std::to_string(job.token));
+  }
+  beats_.push_back(request);
+  if (held_.size() >= kMostWords) flush_heartbeats();
+}
+
+void TurnBatches::flush() {
+  flush_results();
+  flush_heartbeats();
+}
+
+void TurnBatches::flush_results() {
+  if (reports_.empty()) return;
+  store_.call("commit", std::exchange(results_, {}),
+              [reports = std::exchange(reports_, {})](const store::Reply& reply) mutable {
+                std::size_t next = 0;
+                for (Report& report : reports) {
+                  guarded(report.request, [&] {
+                    if (reply.is_error()) throw reply.error();
+                    for (auto& one : report.results) from_text(reply.at(next++).text(), one.status);
+                    report.request.reply(ResultsAcknowledged{std::move(report.results)});
+                  });
+                }
+              });
+  result_bytes_ = 0;
+  // Whoever waits for these results reads them in the same exchange with Redis; the wake-up would come one later.
+  std::sort(tasks_.begin(), tasks_.end());
+  tasks_.erase(std::unique(tasks_.begin(), tasks_.end()), tasks_.end());
+  for (const std::string& task : std::exchange(tasks_, {})) waiters_.wake(task);
+}
+
+void TurnBatches::flush_heartbeats() {
+  if (beats_.empty()) return;
+  store_.call("renew", std::exchange(held_, {}), [beats = std::exchange(beats_, {})](const store::Reply& reply) {
+    for (std::size_t i = 0; i < beats.size(); ++i) {
+      guarded(beats[i], [&] {
+        if (reply.is_error()) throw reply.error();
+        const store::Reply& answer = reply.at(i);
+        if (!answer.is_list()) throw Error(ErrorCode::unknown_peer, "another session has begun: say hello again");
+        beats[i].reply(HeartbeatReply{jobs_from(answer.at(0)), jobs_from(answer.at(1)), jobs_from(answer.at(2))});
+      });
+    }
+  });
+}
+
+}  // namespace ns::broker

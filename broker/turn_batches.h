@@ -1,0 +1,44 @@
+// TurnBatches: the results and heartbeats that came in one turn. They go to Redis together, whoever sent them, so that
+// many workers cost hardly more than one.
+//
+// Owned by Broker; the loop's thread only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/request.h"
+#include "common/messages.h"
+
+namespace ns::broker {
+
+class EventWaiters;
+
+class TurnBatches {
+ public:
+  TurnBatches(store::Client&, EventWaiters&, std::chrono::milliseconds lease);
+
+  void add(const Request&, ReportResults);
+  void add(const Request&, Heartbeat);
+  void flush();  // at the end of a turn
+
+ private:
+  struct Report {
+    Request request;
+    std::vector<ResultAcknowledgement> results;  // status still open
+  };
+  void flush_results();
+  void flush_heartbeats();
+
+  store::Client& store_;
+  EventWaiters& waiters_;
+  const std::chrono::milliseconds lease_;
+  std::vector<Report> reports_;
+  store::Arguments results_;
+  std::size_t result_bytes_ = 0;
+  std::vector<std::string> tasks_;  // that the results are about
+  std::vector<Request> beats_;
+  store::Arguments held_;
+};
+
+}  // namespace ns::broker
