@@ -1,0 +1,194 @@
+#include "tests/bench/queue/sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "tests/bench/queue/ceiling.h"
+
+namespace ns::bench {
+namespace {
+
+// Few credits make a slow run; so many jobs are enough for a steady rate there.
+std::uint32_t jobs_for(const Settings& settings, const Crew& crew) {
+  constexpr std::uint64_t kJobsEachCredit = 5000;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(settings.jobs, crew.in_all() * kJobsEachCredit));
+}
+
+std::string title_of(const Crew& crew, Persistence persistence) {
+  return fmt::format("{} worker{} x credit {}, {}", crew.processes, crew.processes == 1 ? "" : "s", crew.credits,
+                     to_text(persistence));
+}
+
+std::vector<std::string> cpu_columns(const Repeated& repeated) {
+  const auto cpu = repeated.cpu_us();
+  std::vector<std::string> columns;
+  for (const char* part : {"redis", "broker", "workers", "client"}) {
+    const auto found = cpu.find(part);
+    columns.push_back(found == cpu.end() ? "-" : number(found->second.total(), 2));
+  }
+  columns.push_back(number(repeated.cpu_us_in_all(), 2));
+  return columns;
+}
+
+std::vector<std::string> cost_row(const std::string& title, const Repeated& repeated, const std::string& ratio) {
+  std::vector<std::string> row{title, number(repeated.jobs()), text_of(repeated.rate())};
+  const auto cpu = cpu_columns(repeated);
+  row.insert(row.end(), cpu.begin(), cpu.end());
+  row.insert(row.end(), {number(repeated.fcall_us(), 2), number(repeated.append_only_bytes()), ratio});
+  return row;
+}
+
+const std::vector<std::string> kCostHeader{
+    "CPU us a job in ->", "jobs",  "jobs/s (least-most)", "redis", "broker", "workers", "client", "all",
+    "in functions",       "AOF B", "of ceiling"};
+
+// Calls a job inside Redis, the most frequent first.
+void print_calls(const Repeated& repeated) {
+  std::vector<std::pair<double, std::string>> calls;
+  for (const auto& [name, count] : repeated.calls()) {
+    if (count >= 0.005) calls.emplace_back(count, name);
+  }
+  std::sort(calls.rbegin(), calls.rend());
+  std::string line;
+  for (const auto& [count, name] : calls) line += fmt::format("  {} {:.2f}", name, count);
+  std::printf("\ncommands that Redis ran a job:%s\n", line.c_str());
+}
+
+}  // namespace
+
+Json report_throughput(const Settings& settings) {
+  Json json = Json::array();
+  Table table(kCostHeader);
+  Repeated last;
+  for (const Persistence persistence : settings.persistence) {
+    Repeated ceiling;
+    for (const std::uint32_t workers : settings.workers) {
+      for (const std::uint32_t credits : settings.credits) {
+        ThroughputPlan plan{persistence, {settings.worker, workers, 1, credits, false}, 0, settings.window};
+        plan.jobs = jobs_for(settings, plan.crew);
+        Repeated product;
+        for (std::uint32_t run = 0; run < settings.runs; ++run) {
+          progress(fmt::format("{}: run {} of {}", title_of(plan.crew, persistence), run + 1, settings.runs));
+          product.costs.push_back(measure_throughput(plan));
+          if (settings.ceiling) ceiling.costs.push_back(measure_ceiling(persistence, settings.jobs));
+        }
+        Json entry{{"persistence", to_text(persistence)}, {"workers", workers}, {"credits", credits}};
+        entry.update(json_of(product));
+        const double part = settings.ceiling ? product.rate().median / ceiling.rate().median : 0;
+        if (settings.ceiling) entry["of_ceiling"] = part;
+        json.push_back(std::move(entry));
+        table.add(cost_row(title_of(plan.crew, persistence), product,
+                           settings.ceiling ? fmt::format("{:.0f} %", 100 * part) : ""));
+        last = std::move(product);
+      }
+    }
+    if (!settings.ceiling) continue;
+    Json entry{{"persistence", to_text(persistence)}, {"ceiling", true}};
+    entry.update(json_of(ceiling));
+    json.push_back(std::move(entry));
+    table.add(cost_row("ceiling: the same functions, no broker, " + to_text(persistence), ceiling, "100 %"));
+  }
+  if (!settings.json) {
+    std::printf("Throughput: submit, lease, run, commit, result visible\n\n");
+    table.print();
+    print_calls(last);
+  }
+  return json;
+}
+
+Json report_phases(const Settings& settings) {
+  const Persistence persistence = settings.persistence.front();
+  Crew crew{settings.worker, settings.workers.front(), 1,
+            *std::max_element(settings.credits.begin(), settings.credits.end()), false};
+  const ThroughputPlan plan{persistence, crew, jobs_for(settings, crew), settings.window};
+  Repeated enqueued, done;
+  std::uint64_t history = 0;
+  for (std::uint32_t run = 0; run < settings.runs; ++run) {
+    progress(fmt::format("phases apart, {}: run {} of {}", title_of(crew, persistence), run + 1, settings.runs));
+    const Phases phases = measure_phases(plan);
+    enqueued.costs.push_back(phases.enqueued);
+    done.costs.push_back(phases.done);
+    history = phases.history_bytes;
+  }
+  const double queued_bytes = static_cast<double>(enqueued.costs.back().redis.memory_bytes) / plan.jobs;
+  const double finished_bytes = queued_bytes + static_cast<double>(done.costs.back().redis.memory_bytes) / plan.jobs;
+  const double history_bytes = static_cast<double>(history) / plan.jobs;
+  if (!settings.json) {
+    Table table(kCostHeader);
+    table.add(cost_row("enqueue alone", enqueued, ""));
+    table.add(cost_row("then lease, commit, see the result", done, ""));
+    std::printf("\nPhases apart: %s\n\n", title_of(crew, persistence).c_str());
+    table.print();
+    std::printf("\nmemory in Redis: %s bytes a queued job, %s a finished one, of which its history %s\n",
+                number(queued_bytes).c_str(), number(finished_bytes).c_str(), number(history_bytes).c_str());
+  }
+  return {{"persistence", to_text(persistence)},
+          {"enqueue", json_of(enqueued)},
+          {"lease_and_commit", json_of(done)},
+          {"memory_bytes_per_queued_job", queued_bytes},
+          {"memory_bytes_per_finished_job", finished_bytes},
+          {"history_bytes_per_finished_job", history_bytes}};
+}
+
+Json report_functions(const Settings& settings) {
+  constexpr std::uint32_t kCalls = 60;
+  const std::vector<std::string> names{"enqueue", "lease", "commit", "read_events"};
+  Json json = Json::array();
+  std::vector<std::string> header{"us a job, jobs in a call ->"};
+  std::vector<std::vector<std::string>> rows;
+  for (const std::string& name : names) rows.push_back({name});
+  rows.push_back({"all"});
+  for (const std::uint32_t jobs : {1u, 8u, 50u, kCeilingBatch}) {
+    progress(fmt::format("functions in Redis, {} jobs a call", jobs));
+    const auto microseconds = measure_functions(settings.persistence.front(), jobs, kCalls);
+    header.push_back(std::to_string(jobs));
+    double sum = 0;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      sum += microseconds.at(names[i]);
+      rows[i].push_back(number(microseconds.at(names[i]), 2));
+    }
+    rows.back().push_back(number(sum, 2));
+    json.push_back({{"jobs_in_call", jobs}, {"us_per_job", microseconds}});
+  }
+  if (!settings.json) {
+    std::printf("\nFunctions in Redis, %s: time inside each as Redis counts it\n\n",
+                to_text(settings.persistence.front()).c_str());
+    Table table(header);
+    for (const auto& row : rows) table.add(row);
+    table.print();
+  }
+  return json;
+}
+
+Json report_round_trips(const Settings& settings) {
+  Json json = Json::array();
+  Table table({"", "jobs", "p50 ms", "p90", "p99", "most", "redis", "broker", "workers", "client", "all us CPU"});
+  for (const Persistence persistence : settings.persistence) {
+    progress(fmt::format("one job at a time, {}", to_text(persistence)));
+    const RoundTrips trips =
+        measure_round_trips({persistence, {settings.worker, 1, 1, 1, false}, settings.round_trips, 1});
+    const Repeated cost{{trips.cost}};
+    const auto at = [&](double part) { return percentile(trips.milliseconds, part); };
+    std::vector<std::string> row{"one job at a time, " + to_text(persistence), number(settings.round_trips)};
+    for (const double part : {0.5, 0.9, 0.99, 1.0}) row.push_back(number(at(part), 3));
+    const auto cpu = cpu_columns(cost);
+    row.insert(row.end(), cpu.begin(), cpu.end());
+    table.add(std::move(row));
+    json.push_back({{"persistence", to_text(persistence)},
+                    {"jobs", settings.round_trips},
+                    {"p50_ms", at(0.5)},
+                    {"p90_ms", at(0.9)},
+                    {"p99_ms", at(0.99)},
+                    {"most_ms", at(1)},
+                    {"cost", json_of(cost)}});
+  }
+  if (!settings.json) {
+    std::printf("\nRound trip of a single job: from sending it to seeing its result\n\n");
+    table.print();
+  }
+  return json;
+}
+
+}  // namespace ns::bench

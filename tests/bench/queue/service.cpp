@@ -1,0 +1,77 @@
+#include "tests/bench/queue/service.h"
+
+#include <signal.h>
+
+#include <stdexcept>
+
+namespace ns::bench {
+
+std::string to_text(Persistence persistence) {
+  switch (persistence) {
+    case Persistence::none:
+      return "none";
+    case Persistence::everysec:
+      return "everysec";
+    case Persistence::always:
+      return "always";
+  }
+  return "";
+}
+
+Persistence persistence_from(const std::string& word) {
+  for (const auto persistence : {Persistence::none, Persistence::everysec, Persistence::always}) {
+    if (to_text(persistence) == word) return persistence;
+  }
+  throw std::invalid_argument("'" + word + "' is no persistence: none, everysec or always");
+}
+
+PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence persistence)
+    : socket_(folder / "redis.sock") {
+  const bool writes = persistence != Persistence::none;
+  process_ = std::make_unique<test::Process>(std::vector<std::string>{
+      "redis-server", "--port", "0", "--unixsocket", socket_.string(), "--dir", folder.string(), "--save", "",
+      "--appendonly", writes ? "yes" : "no", "--appendfsync", writes ? to_text(persistence) : "no",
+      "--auto-aof-rewrite-percentage", "0", "--logfile", "", "--loglevel", "notice"});
+  for (;;) {  // the log's words stand behind a prefix with the time
+    if (process_->wait_for_line("").find("ready to accept connections") != std::string::npos) return;
+  }
+}
+
+Service::Service(Persistence persistence)
+    : redis_(folder_.path(), persistence), broker_(folder_.path(), redis_.address()), connection_(redis_.socket()) {}
+
+void Service::add(const Crew& crew) {
+  const std::string load = std::string(NS_BENCH_BIN_DIR) + "/queue_load";
+  std::vector<test::Process*> added;
+  for (std::uint32_t i = 0; i < crew.processes; ++i) {
+    std::vector<std::string> words{load,
+                                   "--broker",
+                                   endpoint(),
+                                   "--name",
+                                   "load-" + std::to_string(workers_.size()),
+                                   "--workers",
+                                   std::to_string(crew.workers_in_each),
+                                   "--credits",
+                                   std::to_string(crew.credits)};
+    if (crew.idle) words.insert(words.end(), {"--kind", "never-submitted"});
+    workers_.push_back(std::make_unique<test::Process>(words));
+    added.push_back(workers_.back().get());
+  }
+  for (test::Process* process : added) process->wait_for_line("queue_load ready");
+}
+
+void Service::start_work() {
+  for (const auto& worker : workers_) worker->signal(SIGUSR1);
+}
+
+CpuTimes Service::cpu_times() const {
+  CpuTimes times;
+  times["redis"] = cpu_time_of(redis_.pid());
+  times["broker"] = cpu_time_of(const_cast<test::BrokerProcess&>(broker_).process().pid());
+  times["client"] = own_cpu_time();
+  CpuTime& workers = times["workers"];
+  for (const auto& worker : workers_) workers += cpu_time_of(worker->pid());
+  return times;
+}
+
+}  // namespace ns::bench

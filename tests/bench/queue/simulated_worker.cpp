@@ -1,0 +1,83 @@
+#include "tests/bench/queue/simulated_worker.h"
+
+#include <unistd.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "tests/bench/queue/payload.h"
+
+namespace ns::bench {
+
+SimulatedWorker::SimulatedWorker(net::PollLoop& loop, net::Context& context, const Plan& plan)
+    : loop_(loop), link_(context, plan.broker), plan_(plan), result_(json_of(kResultBytes)) {
+  Hello hello;
+  hello.worker = {plan.name};
+  hello.host = "bench";
+  hello.pid = static_cast<std::uint32_t>(::getpid());
+  hello.kinds = {plan.kind};
+  hello.compute_slots = plan.credits;
+  link_.send(hello);
+  loop_.watch(link_.dealer(), [this] { receive(); });
+}
+
+SimulatedWorker::~SimulatedWorker() {
+  loop_.cancel(timer_);
+  loop_.unwatch(link_.dealer());
+}
+
+void SimulatedWorker::start() {
+  pull_.compute_credits = plan_.credits;
+  link_.send(pull_);
+}
+
+void SimulatedWorker::receive() {
+  while (const auto received = link_.receive()) {
+    if (received->is<Welcome>()) take(received->as<Welcome>());
+    if (received->is<Jobs>()) take(received->as<Jobs>());
+    if (received->is<ResultsAcknowledged>()) take(received->as<ResultsAcknowledged>());
+  }
+}
+
+void SimulatedWorker::take(const Welcome& welcome) {
+  pull_.worker = {plan_.name};
+  pull_.session = welcome.session;
+  heartbeat_ = std::chrono::milliseconds(welcome.heartbeat_ms);
+  timer_ = loop_.every(heartbeat_, [this] { beat(); });
+}
+
+void SimulatedWorker::take(const Jobs& jobs) {
+  ReportResults report{pull_.worker, {}};
+  report.results.reserve(jobs.jobs.size());
+  for (const Job& job : jobs.jobs) {
+    held_[job.job.text] = job.token;
+    report.results.push_back({job.job, job.token, Outcome::succeeded, result_, ""});
+  }
+  link_.send(report);
+  pull_.compute_credits += report.results.size();
+  link_.send(pull_);
+}
+
+void SimulatedWorker::take(const ResultsAcknowledged& acknowledged) {
+  for (const ResultAcknowledgement& one : acknowledged.results) {
+    if (one.status != CommitStatus::committed) {
+      throw std::runtime_error("the result of " + one.job.text + " was answered with " +
+                               std::string(to_text(one.status)));
+    }
+    held_.erase(one.job.text);
+  }
+}
+
+void SimulatedWorker::beat() {
+  Heartbeat heartbeat;
+  heartbeat.worker = pull_.worker;
+  heartbeat.session = pull_.session;
+  heartbeat.compute_busy = static_cast<std::uint32_t>(held_.size());
+  for (const auto& [job, token] : held_) {
+    if (heartbeat.jobs.size() == limits::kMaxBatch) break;  // those left have been acknowledged before the next one
+    heartbeat.jobs.push_back({{job}, token});
+  }
+  link_.send(heartbeat);
+}
+
+}  // namespace ns::bench

@@ -1,0 +1,51 @@
+// SimulatedWorker: a worker that speaks the protocol and does nothing: what it leases it reports as done at once.
+//
+// Watched by a PollLoop that outlives it, used in that loop's thread. It has a connection and a session of its own, and
+// throws out of the loop what goes wrong.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "common/net/poll_loop.h"
+#include "tests/bench/queue/link.h"
+
+namespace ns::bench {
+
+class SimulatedWorker {
+ public:
+  struct Plan {
+    std::string broker;
+    std::string name;
+    std::string kind;
+    std::uint32_t credits = 1;
+  };
+
+  SimulatedWorker(net::PollLoop&, net::Context&, const Plan&);
+  ~SimulatedWorker();
+  SimulatedWorker(const SimulatedWorker&) = delete;
+  SimulatedWorker& operator=(const SimulatedWorker&) = delete;
+
+  bool is_welcome() const { return pull_.session != 0; }
+  // REQUIRES: is_welcome(). Leases from now on, with heartbeats.
+  void start();
+
+ private:
+  void receive();
+  void take(const Welcome&);
+  void take(const Jobs&);
+  void take(const ResultsAcknowledged&);
+  void beat();
+
+  net::PollLoop& loop_;
+  Link link_;
+  const Plan plan_;
+  const std::string result_;
+  Pull pull_;
+  std::chrono::milliseconds heartbeat_{0};
+  net::PollLoop::TimerId timer_ = 0;
+  std::unordered_map<std::string, std::uint64_t> held_;  // job -> token, until its result is acknowledged
+};
+
+}  // namespace ns::bench
