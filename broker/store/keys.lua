@@ -19,6 +19,9 @@ local workers_key = 'ns:workers' -- zset: worker -> last heard of
 local function task_key(task) return 'ns:task:' .. task end -- hash
 local function events_key(task) return 'ns:task:' .. task .. ':events' end -- stream: the task's history
 local function ready_key(task) return 'ns:task:' .. task .. ':ready' end -- list: numbers that may be leased, next first
+-- hash: '<number>', or 'task' for the task job -> '<worker> <token> <attempt>', of those that run; ' early_stopped' behind
+-- it when the coordinator has given the trial up
+local function leased_key(task) return 'ns:task:' .. task .. ':leased' end
 local function job_key(job) return 'ns:job:' .. job end -- hash; '<task>' or '<task>/<number>'
 local function worker_key(worker) return 'ns:worker:' .. worker end -- hash
 local function held_key(worker) return 'ns:worker:' .. worker .. ':jobs' end -- zset: job leased to it -> deadline

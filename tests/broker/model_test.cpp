@@ -84,9 +84,9 @@ class Model {
         const std::string expected = trial.state == ModelJob::ended     ? trial.final_state
                                      : trial.state == ModelJob::running ? "running"
                                                                         : "waiting";
-        ASSERT_EQ(scripts_.field(key, "state"), expected) << key;
-        const std::string token = scripts_.field(key, "token");
-        ASSERT_EQ(token.empty() ? "0" : token, trial.token) << key;
+        const Scripts::Stored stored = scripts_.stored(id + "/" + std::to_string(number));
+        ASSERT_EQ(stored.state, expected) << key;
+        ASSERT_EQ(stored.token, trial.token) << key;
         if (trial.state == ModelJob::ended) {
           ++finals[trial.final_state];
           ASSERT_EQ(scripts_.field(key, "result"), trial.result) << key;

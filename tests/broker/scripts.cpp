@@ -2,6 +2,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <sstream>
 #include <stdexcept>
 
 #include "broker/store/library.h"
@@ -42,14 +43,14 @@ Reply Scripts::call(const std::string& function, const std::vector<std::string>&
 
 std::string Scripts::submit(int workers, int priority, int max_attempts) {
   const std::string task = make_task_id().text;
-  call("submit",
-       {task, "k", "{}", "name", std::to_string(priority), std::to_string(workers), std::to_string(max_attempts), "0",
-                  "k@default", "0", "0", "1000"});
+  call("submit", {task, "k", "{}", "name", std::to_string(priority), std::to_string(workers),
+                  std::to_string(max_attempts), "0", "k@default", "0", "0", "1000"});
   return task;
 }
 
 std::string Scripts::hello(const std::string& worker, const std::string& kinds) {
-  const std::string session = call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v", "default", "", "0"}).text();
+  const std::string session =
+      call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v", "default", "", "0"}).text();
   std::erase_if(sessions_, [&](const auto& known) { return known.first == worker; });
   sessions_.emplace_back(worker, session);
   return session;
@@ -92,7 +93,7 @@ void Scripts::sweep() {
 }
 
 void Scripts::expire(const std::string& job) {
-  const std::string worker = field("ns:job:" + job, "worker");
+  const std::string worker = stored(job).worker;
   command({"ZADD", "ns:worker:" + worker + ":jobs", "XX", "0", job});
   command({"ZADD", "ns:leases", "0", worker});
   sweep();
@@ -121,6 +122,18 @@ std::vector<std::string> Scripts::events(const std::string& task, const std::str
     after = page.at(1).text();
     if (page.list().size() == 2 && after == last) return types;
   }
+}
+
+Scripts::Stored Scripts::stored(const std::string& job) {
+  const std::string task = job.substr(0, job.find('/')),
+                    number = job.size() > task.size() ? job.substr(task.size() + 1) : "task";
+  const std::string running = field("ns:task:" + task + ":leased", number);
+  std::istringstream lease(running.empty() ? field("ns:job:" + job, "lease") : running);
+  Stored stored{field("ns:job:" + job, "state"), "0", ""};
+  lease >> stored.worker >> stored.token;
+  if (!running.empty()) stored.state = "running";
+  if (stored.state.empty()) stored.state = "waiting";
+  return stored;
 }
 
 std::string Scripts::field(const std::string& key, const std::string& name) {

@@ -42,6 +42,11 @@ class Scripts {
   void hold_delayed();                  // no delayed job becomes ready by itself
   void make_due();                      // every delayed job
   std::vector<std::string> events(const std::string& task, const std::string& type = {});  // types, in order
+  // A job as its hash and the leases of its task tell it.
+  struct Stored {
+    std::string state, token, worker;
+  };
+  Stored stored(const std::string& job);
   std::string field(const std::string& key, const std::string& name);
 
  private:

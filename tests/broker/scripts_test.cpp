@@ -359,8 +359,9 @@ TEST_F(ScriptsTest, finish_order_counts_as_trials_end) {
   const auto trials = scripts_.lease("w", 2, 0);
   scripts_.commit("w", trials[1], "succeeded");
   scripts_.commit("w", trials[0], "failed");
-  EXPECT_EQ(scripts_.field("ns:job:" + trials[1].job, "finish_order"), "1");
-  EXPECT_EQ(scripts_.field("ns:job:" + trials[0].job, "finish_order"), "2");
+  const auto page = scripts_.call("get_trials", {coordinator.task, "0", "10"});
+  EXPECT_EQ(page.at(1).at(0).at(9).text(), "2");
+  EXPECT_EQ(page.at(1).at(1).at(9).text(), "1");
 }
 
 TEST_F(ScriptsTest, workers_of_one_call_share_what_is_ready_and_a_stranger_gets_nothing) {
@@ -368,7 +369,8 @@ TEST_F(ScriptsTest, workers_of_one_call_share_what_is_ready_and_a_stranger_gets_
   const Leased coordinator = coordinate(10);
   scripts_.enqueue(coordinator, 0, 3);
   const std::string first = scripts_.field("ns:worker:w", "session");
-  const auto reply = scripts_.call("lease", {"1000", "w", first, "2", "0", "w3", "1", "5", "0", "w2", second, "5", "0"});
+  const auto reply =
+      scripts_.call("lease", {"1000", "w", first, "2", "0", "w3", "1", "5", "0", "w2", second, "5", "0"});
   EXPECT_EQ(reply.at(2).list().size(), 2u * 6);
   EXPECT_EQ(reply.at(3).text(), "unknown_peer");
   ASSERT_EQ(reply.at(4).list().size(), 1u * 6);
@@ -476,8 +478,8 @@ class ClassesTest : public ScriptsTest {
     scripts_.call("submit", {task, "k", "{}", "", "1", "4", "3", "0", class_text, "0", "0", "1000"});
     return task;
   }
-  std::string hello(const std::string& worker, const std::string& pool, const std::string& isa,
-                    const std::string& tags, const std::string& memory) {
+  std::string hello(const std::string& worker, const std::string& pool, const std::string& isa, const std::string& tags,
+                    const std::string& memory) {
     return scripts_.call("hello", {worker, "h", "1", "", isa, "k,other", "4", "2", "v", pool, tags, memory}).text();
   }
   std::size_t leased_by(const std::string& worker, const std::string& session) {

@@ -6,7 +6,7 @@ redis.register_function('ns2_cancel', function(_, a)
   local task = load_task(batch, a[1])
   if not task then return refuse('not_found', 'task', 'there is no task ' .. a[1]) end
   if not is_open(task) then return 0 end
-  local job = load_job(task.id)
+  local job = load_job(batch, task.id)
   redis.call('HSET', task_key(task.id), 'cancel_requested', 1)
   if job.state == 'running' then tell_stop(job, 'cancelled') end
   begin_closing(batch, task, job, 'cancelled', 'stale', '', 'cancelled')

@@ -39,20 +39,93 @@ local function earlier_answer(job, worker, token, outcome)
   if not job or job.token ~= token or job.worker ~= worker then return 'stale' end
   -- It was told to stop, and did.
   if outcome == 'cancelled' and (job.state == 'cancelled' or job.state == 'ended') then return 'committed' end
-  return job.answer or 'committed'
+  if job.state ~= 'waiting' then return job.answer or 'committed' end
+  -- It waits for its next attempt: only the report that sent it there gets the answer again.
+  if outcome == 'crashed' and job.answer == 'retrying' then return 'retrying' end
+  return outcome == 'handed_back' and job.answer == 'committed' and 'committed' or 'stale'
+end
+
+-- The leases of the trials of a call, read for each task at once: task -> number -> lease.
+local function read_leases(a)
+  local numbers, order = {}, {}
+  for i = 1, #a, 6 do
+    local id = a[i + 1]
+    local task = task_of(id)
+    local list = numbers[task]
+    if list == nil then
+      list = {}
+      numbers[task] = list
+      order[#order + 1] = task
+    end
+    list[#list + 1] = number_of(id) or 'task'
+  end
+  local leases = {}
+  for _, task in ipairs(order) do
+    local list, of_task = numbers[task], {}
+    for first = 1, #list, 1000 do
+      local last = math.min(first + 999, #list)
+      local found = redis.call('HMGET', leased_key(task), unpack(list, first, last))
+      for i = first, last do of_task[list[i]] = found[i - first + 1] end
+    end
+    leases[task] = of_task
+  end
+  return leases
+end
+
+-- The job, when this worker has it under this token; nil otherwise.
+local function leased_job(leases, worker, id, token)
+  local task, number = task_of(id), number_of(id)
+  local lease = leases[task][number or 'task']
+  local expected = worker .. ' ' .. token .. ' '
+  if not lease or string.sub(lease, 1, #expected) ~= expected then return nil end
+  leases[task][number or 'task'] = false -- it ends here; the same report again in this call finds its answer
+  local attempt, stop = string.sub(lease, #expected + 1), nil
+  if #attempt > 3 then attempt, stop = string.match(attempt, '^(%d+) ?(%S*)$') end
+  return { id = id, task = task, number = number, state = 'running', lease = lease, worker = worker, token = token,
+    attempt = tonumber(attempt), stop = stop ~= '' and stop or nil }
+end
+
+local function commit_one(batch, leases, a, i)
+  local worker, id, token, outcome = a[i], a[i + 1], a[i + 2], a[i + 3]
+  local job = leased_job(leases, worker, id, token)
+  local task = job and load_task(batch, job.task)
+  if not job and leases[task_of(id)][number_of(id) or 'task'] then return 'stale' end -- another has it
+  if not job or not is_open(task) then return earlier_answer(load_unleased(id), worker, token, outcome) end
+  local apply = job.number and commit_trial or commit_task
+  return apply(batch, task, job, outcome, a[i + 4], a[i + 5])
+end
+
+-- What nearly all reports are, in few steps: a trial's first attempt has succeeded. Everything that this does, commit_trial
+-- does too.
+local function commit_success(batch, task, id, number, worker, lease, result)
+  change_running(batch, task, -1)
+  change(batch, task, 'succeeded', 1)
+  redis.call('HSET', job_key(id), 'state', 'succeeded', 'lease', lease, 'finished',
+    batch.now_text .. ' ' .. ended_of(task), 'result', result)
+  batch.released[id] = true
+  batch.leased = batch.leased - 1
+  append_to(batch.unhold, worker, id)
+  append_to(batch.unlease, task.id, number)
+  trial_event(batch, task.id, 'trial.succeeded', number, '1', worker)
 end
 
 redis.register_function('ns2_commit', function(_, a)
   local batch = new_batch()
-  local statuses = {}
+  local leases, statuses = read_leases(a), {}
   for i = 1, #a, 6 do
-    local worker, job, token, outcome = a[i], load_job(a[i + 1]), a[i + 2], a[i + 3]
-    if holds(job, worker, token) then
-      local apply = job.number and commit_trial or commit_task
-      table.insert(statuses, apply(batch, load_task(batch, job.task), job, outcome, a[i + 4], a[i + 5]))
+    local worker, id, token, outcome = a[i], a[i + 1], a[i + 2], a[i + 3]
+    local task_id, number = string.sub(id, 1, TASK_ID_BYTES), string.sub(id, TASK_ID_BYTES + 2)
+    local of_task = leases[task_id]
+    local lease = of_task[number]
+    local task = lease and load_task(batch, task_id)
+    local status = 'committed'
+    if task and is_open(task) and outcome == 'succeeded' and lease == worker .. ' ' .. token .. ' 1' then
+      of_task[number] = false -- it ends here; the same report again in this call finds its answer
+      commit_success(batch, task, id, number, worker, lease, a[i + 4])
     else
-      table.insert(statuses, earlier_answer(job, worker, token, outcome))
+      status = commit_one(batch, leases, a, i)
     end
+    statuses[#statuses + 1] = status
   end
   flush(batch)
   return statuses

@@ -9,18 +9,19 @@ redis.register_function('ns2_enqueue', function(_, a)
   if tonumber(redis.call('HGET', depth_key, task.priority) or 0) >= tonumber(a[3]) then
     return refuse('overloaded', 'trials', 'as many trials of priority ' .. task.priority .. ' are ready as are accepted')
   end
-  local numbers, last = {}, task.count.last
+  local numbers, last, prefix = {}, task.count.last, job_key(task.id .. '/')
   for i = 4, #a, 3 do
-    local number, key = a[i], job_key(task.id .. '/' .. a[i])
-    if tonumber(number) > last or redis.call('EXISTS', key) == 0 then
+    local number, key = a[i], prefix .. a[i]
+    local value = tonumber(number)
+    if value > last or redis.call('EXISTS', key) == 0 then
       if a[i + 2] == '' then
-        redis.call('HSET', key, 'state', 'waiting', 'parameters', a[i + 1])
+        redis.call('HSET', key, 'parameters', a[i + 1])
       else
-        redis.call('HSET', key, 'state', 'waiting', 'parameters', a[i + 1], 'limits', a[i + 2])
+        redis.call('HSET', key, 'parameters', a[i + 1], 'limits', a[i + 2])
       end
-      last = math.max(last, tonumber(number))
-      trial_event(batch, task.id, 'trial.enqueued', number, 1, '')
-      table.insert(numbers, number)
+      last = math.max(last, value)
+      trial_event(batch, task.id, 'trial.enqueued', number, '1', '')
+      numbers[#numbers + 1] = number
     end
   end
   if #numbers == 0 then return 0 end

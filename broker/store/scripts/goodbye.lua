@@ -5,7 +5,7 @@ local function end_leases(worker, how)
   local batch = new_batch()
   local held = redis.call('ZRANGE', held_key(worker), 0, -1)
   for _, id in ipairs(held) do
-    local job = load_job(id)
+    local job = load_job(batch, id)
     if job and job.state == 'running' and job.worker == worker then how(batch, load_task(batch, job.task), job) end
   end
   flush(batch)

@@ -13,14 +13,29 @@
 local MOST_HEADS = 256 -- tasks of a ring that one call looks at
 local TURN = 64 -- trials taken between two looks at how large the reply has become
 
+-- Those of the ring's tasks that come after those read before, at most as many as there are jobs wanted.
+local function read_heads(call, ring)
+  in_pieces('ZREM', ring.key, ring.gone)
+  ring.read, ring.gone = ring.read - #ring.gone, {}
+  local most = math.min(call.wanted, MOST_HEADS)
+  local found = redis.call('ZRANGE', ring.key, ring.read, ring.read + most - 1, 'WITHSCORES')
+  for i = 1, #found, 2 do ring.heads[#ring.heads + 1] = { id = found[i], turn = tonumber(found[i + 1]) } end
+  ring.read = ring.read + #found / 2
+  ring.more = #found / 2 == most
+  if #found > 0 then ring.share = math.ceil(call.wanted / (#found / 2)) end
+end
+
 local function open_ring(call, key)
   local ring = call.rings[key]
-  if ring then return ring end
-  local found = redis.call('ZRANGE', key, 0, math.min(call.wanted, MOST_HEADS) - 1, 'WITHSCORES')
-  ring = { key = key, heads = {}, first = 1, share = 0, gone = {}, served = {} }
-  for i = 1, #found, 2 do table.insert(ring.heads, { id = found[i], turn = tonumber(found[i + 1]) }) end
-  if #ring.heads > 0 then ring.share = math.ceil(call.wanted / #ring.heads) end
-  call.rings[key] = ring
+  if ring == nil then
+    ring = { key = key, heads = {}, first = 1, read = 0, again = {}, gone = {}, served = {}, order = {} }
+    call.rings[key] = ring
+    read_heads(call, ring)
+  end
+  while ring.heads[ring.first] == nil and ring.more do read_heads(call, ring) end
+  if ring.heads[ring.first] == nil and #ring.again > 0 then -- all had their turn: another round
+    ring.heads, ring.first, ring.again = ring.again, 1, {}
+  end
   return ring
 end
 
@@ -41,30 +56,32 @@ local function leave_ring(ring, head)
   table.insert(ring.gone, head.id)
 end
 
-local function index_of(call, task)
+-- Token and attempt of a new lease; `attempts` and `last` (lease) tell of those before.
+local function new_lease(call, attempts, last)
+  local token = call.token
+  if last and last ~= '' then -- by the clock it is later; where the clock was set back, by one
+    local last_token = tonumber(string.match(last, ' (%d+) '))
+    if last_token >= call.batch.us then token = text_of(last_token + 1) end
+  end
+  return token, attempts and tostring(attempts + 1) or '1'
+end
+
+-- Adds a job to the reply and to what is written at the end.
+local function take(call, task, id, number, token, attempt, worker, parameters, limits)
   if not task.index then
     table.insert(call.tasks, task)
     task.index = #call.tasks
+    task.leases = {}
   end
-  return task.index
-end
-
-local function take(call, task, job, worker, parameters, limits)
-  local token = math.max(job.token + 1, call.batch.us)
-  local attempt = job.attempt + 1
-  redis.call('HSET', job_key(job.id), 'state', 'running', 'token', text_of(token), 'attempt', attempt, 'worker', worker)
-  local jobs = call.jobs
-  table.insert(jobs, index_of(call, task))
-  table.insert(jobs, job.number or '')
-  table.insert(jobs, attempt)
-  table.insert(jobs, text_of(token))
-  table.insert(jobs, parameters)
-  table.insert(jobs, limits)
-  table.insert(call.held, call.deadline)
-  table.insert(call.held, job.id)
+  local jobs, n = call.jobs, #call.jobs
+  jobs[n + 1], jobs[n + 2], jobs[n + 3] = task.index, number or '', attempt
+  jobs[n + 4], jobs[n + 5], jobs[n + 6] = token, parameters, limits
+  n = #call.held
+  call.held[n + 1], call.held[n + 2] = call.deadline, id
+  n = #task.leases
+  task.leases[n + 1], task.leases[n + 2] = number or 'task', worker .. ' ' .. token .. ' ' .. attempt
   call.batch.leased = call.batch.leased + 1
   call.bytes = call.bytes + #parameters
-  return attempt
 end
 
 local function lease_task_job(call, ring, worker)
@@ -73,14 +90,14 @@ local function lease_task_job(call, ring, worker)
   local task = load_task(call.batch, id)
   if not task or not is_open(task) then return 0 end
   if task.state == 'pending' then
-    redis.call('HSET', task_key(id), 'state', 'running', 'started', text_of(call.batch.now))
+    redis.call('HSET', task_key(id), 'state', 'running', 'started', call.batch.now_text)
     redis.call('ZREM', tasks_key .. ':pending', id)
-    redis.call('ZADD', tasks_key .. ':running', text_of(call.batch.now), id)
+    redis.call('ZADD', tasks_key .. ':running', call.batch.now_text, id)
     task.state = 'running'
   end
-  local v = redis.call('HMGET', job_key(id), 'token', 'attempt')
-  local job = { id = id, token = tonumber(v[1] or 0), attempt = tonumber(v[2] or 0) }
-  local attempt = take(call, task, job, worker, '', '')
+  local v = redis.call('HMGET', job_key(id), 'attempts', 'lease')
+  local token, attempt = new_lease(call, v[1], v[2])
+  take(call, task, id, nil, token, attempt, worker, '', '')
   event(call.batch, id, 'task.started', { 'attempt', attempt, 'worker', worker })
   return 1
 end
@@ -92,13 +109,19 @@ local function lease_trials(call, ring, most, worker)
   local room = task and is_open(task) and task.workers - task.count.running or 0
   local turn = math.min(head.left or ring.share, most, room, TURN)
   local numbers = turn > 0 and redis.call('LPOP', ready_key(head.id), turn) or {}
-  local count = 0
+  local count, prefix = 0, head.id .. '/'
   for _, number in ipairs(numbers) do
-    local id = head.id .. '/' .. number
-    local v = redis.call('HMGET', job_key(id), 'state', 'token', 'attempt', 'parameters', 'limits')
-    if v[1] == 'waiting' then -- else it was stopped before it began
-      local job = { id = id, number = number, token = tonumber(v[2] or 0), attempt = tonumber(v[3] or 0) }
-      local attempt = take(call, task, job, worker, v[4], v[5] or '')
+    local id = prefix .. number
+    local v = redis.call('HGETALL', job_key(id)) -- nearly always {'parameters', …}
+    local token, attempt, parameters, limits = call.token, '1', v[2], ''
+    if #v > 2 then
+      local fields = fields_of(v)
+      token, attempt = new_lease(call, fields.attempts, fields.lease)
+      if fields.state then token = nil end -- it was stopped before it began
+      parameters, limits = fields.parameters, fields.limits or ''
+    end
+    if token then
+      take(call, task, id, number, token, attempt, worker, parameters, limits)
       trial_event(call.batch, head.id, 'trial.started', number, attempt, worker)
       count = count + 1
     end
@@ -111,10 +134,13 @@ local function lease_trials(call, ring, most, worker)
     leave_ring(ring, head)
   else
     head.left = (head.left or ring.share) - turn
-    ring.served[head.id] = true
+    if not ring.served[head.id] then
+      ring.served[head.id] = true
+      table.insert(ring.order, head.id)
+    end
     if head.left <= 0 then
       ring.first = ring.first + 1
-      table.insert(ring.heads, { id = head.id, turn = head.turn + 1e9 }) -- again when all others had theirs
+      table.insert(ring.again, { id = head.id, turn = head.turn })
     end
   end
   return count
@@ -125,12 +151,8 @@ local function close_rings(call)
   for key, ring in pairs(call.rings) do
     in_pieces('ZREM', key, ring.gone)
     local served = {}
-    for i = 1, #ring.heads do
-      local id = ring.heads[i].id
-      if ring.served[id] then
-        ring.served[id] = nil
-        table.insert(served, id)
-      end
+    for _, id in ipairs(ring.order) do
+      if ring.served[id] then table.insert(served, id) end
     end
     if #served > 0 then
       local turn = redis.call('INCRBY', turn_key, #served) - #served
@@ -170,7 +192,7 @@ end
 
 redis.register_function('ns2_lease', function(_, a)
   local batch = new_batch()
-  local call = { batch = batch, deadline = text_of(batch.now + tonumber(a[1])), wanted = 0, bytes = 0, rings = {},
+  local call = { batch = batch, token = text_of(batch.us), deadline = text_of(batch.now + tonumber(a[1])), wanted = 0, bytes = 0, rings = {},
     tasks = {} }
   for i = 2, #a, 4 do call.wanted = call.wanted + math.max(tonumber(a[i + 2]), tonumber(a[i + 3])) end
   local reply = { false, 0 }
@@ -181,6 +203,7 @@ redis.register_function('ns2_lease', function(_, a)
   flush(batch)
   local tasks = {}
   for _, task in ipairs(call.tasks) do
+    in_pieces('HSET', leased_key(task.id), task.leases)
     local v = redis.call('HMGET', task_key(task.id), 'kind', 'spec')
     table.insert(tasks, task.id)
     table.insert(tasks, v[1])

@@ -13,7 +13,7 @@ redis.register_function('ns2_metrics', function(_, a)
   local batch = new_batch()
   local kept = 0
   for i = 3, #a, 4 do
-    local job, sequence, body = load_job(a[i]), tonumber(a[i + 2]), a[i + 3]
+    local job, sequence, body = load_job(batch, a[i]), tonumber(a[i + 2]), a[i + 3]
     if holds(job, worker, a[i + 1]) and job.number and sequence < most then
       local ok, value = pcall(cjson.decode, body)
       if sequence >= next_metric(job) and ok and type(value) == 'table' then

@@ -8,25 +8,19 @@ local ENTRIES_LOOKED_AT = 2048 -- in one call
 
 local BODY_OF = { ['trial.enqueued'] = 'parameters', ['trial.succeeded'] = 'result' }
 
-local function fields_of(entry)
-  local fields = {}
-  for i = 1, #entry, 2 do fields[entry[i]] = entry[i + 1] end
-  return fields
-end
-
 -- The trials of an entry of many, as numbers' texts.
 local function numbers_of(text)
   local numbers = {}
   for first, last in string.gmatch(text, '(%d+)%-?(%d*)') do
-    for number = tonumber(first), tonumber(last ~= '' and last or first) do table.insert(numbers, text_of(number)) end
+    for number = tonumber(first), tonumber(last ~= '' and last or first) do numbers[#numbers + 1] = tostring(number) end
   end
   return numbers
 end
 
 local function add_event(page, id, fields, trial, attempt, body)
-  for _, text in ipairs({ id, fields.type, fields.time, trial, attempt, fields.worker or '', body }) do
-    table.insert(page.out, text)
-  end
+  local out, n = page.out, #page.out
+  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, fields.type, fields.time, trial
+  out[n + 5], out[n + 6], out[n + 7] = attempt, fields.worker or '', body
   page.count = page.count + 1
   page.bytes = page.bytes + #body + 100
   page.next = id
@@ -39,10 +33,10 @@ local function add_trials(page, task, id, fields, skip)
   local numbers = numbers_of(fields.trials)
   local attempts = {}
   for attempt in string.gmatch(fields.attempts or '', '%d+') do table.insert(attempts, attempt) end
+  local field, prefix = BODY_OF[fields.type], job_key(task .. '/')
   for i = skip + 1, #numbers do
     if is_full(page) then return false end
-    local field = BODY_OF[fields.type]
-    local body = field and redis.call('HGET', job_key(task .. '/' .. numbers[i]), field) or ''
+    local body = field and redis.call('HGET', prefix .. numbers[i], field) or ''
     add_event(page, #numbers == 1 and id or id .. '.' .. i, fields, numbers[i], attempts[i] or '1', body)
   end
   return true

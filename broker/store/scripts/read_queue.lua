@@ -31,8 +31,9 @@ local function first_leases(now, most)
   for _, worker in ipairs(redis.call('ZRANGE', leases_key, 0, most - 1)) do
     local held = redis.call('ZRANGE', held_key(worker), 0, most - #leases - 1, 'WITHSCORES')
     for i = 1, #held, 2 do
-      local v = redis.call('HMGET', job_key(held[i]), 'token', 'attempt')
-      table.insert(leases, { held[i], worker, v[1] or '0', v[2] or '0', text_of(tonumber(held[i + 1]) - now) })
+      local lease = redis.call('HGET', leased_key(task_of(held[i])), number_of(held[i]) or 'task')
+      local token, attempt = string.match(lease or '', ' (%d+) (%d+)')
+      table.insert(leases, { held[i], worker, token or '0', attempt or '0', text_of(tonumber(held[i + 1]) - now) })
     end
     if #leases >= most then break end
   end

@@ -6,14 +6,15 @@ local TASK_FIELDS = { 'kind', 'name', 'state', 'priority', 'workers', 'submitted
 local function describe_task(id)
   local fields = redis.call('HMGET', task_key(id), unpack(TASK_FIELDS))
   if not fields[1] then return nil end
-  local job = redis.call('HMGET', job_key(id), 'attempt', 'worker', 'state')
+  local running = redis.call('HGET', leased_key(id), 'task')
+  local worker, attempt = string.match(running or redis.call('HGET', job_key(id), 'lease') or '', '^(%S+) %d+ (%d+)')
   local out = { id }
   for i = 1, #TASK_FIELDS do table.insert(out, fields[i] or '') end
   local waiting = tonumber(fields[17] or 0)
   for i = 9, 13 do waiting = waiting - tonumber(fields[i] or 0) end
   table.insert(out, text_of(waiting))
-  table.insert(out, job[1] or '0')
-  table.insert(out, job[3] == 'running' and job[2] or '')
+  table.insert(out, attempt or '0')
+  table.insert(out, running and worker or '')
   return out, waiting
 end
 

@@ -3,11 +3,11 @@
 -- Result, one a worker: {lost, cancelled, early stopped}: jobs that it should end; or the text 'unknown_peer' when the
 -- session is not its current one.
 
-local function renew_for(deadline, now, worker, jobs)
+local function renew_for(batch, deadline, worker, jobs)
   local renewed, lost, cancelled, early_stopped = {}, {}, {}, {}
   for i = 1, #jobs, 2 do
     local id, token = jobs[i], jobs[i + 1]
-    local job = load_job(id)
+    local job = load_job(batch, id)
     if holds(job, worker, token) then
       table.insert(renewed, deadline)
       table.insert(renewed, id)
@@ -19,20 +19,20 @@ local function renew_for(deadline, now, worker, jobs)
     end
   end
   in_pieces('ZADD', held_key(worker), renewed)
-  redis.call('ZADD', workers_key, now, worker)
+  redis.call('ZADD', workers_key, batch.now_text, worker)
   return { lost, cancelled, early_stopped }
 end
 
 redis.register_function('ns2_renew', function(_, a)
-  local now = now_ms()
-  local deadline, at = text_of(now + tonumber(a[1])), 2
+  local batch = new_batch()
+  local deadline, at = text_of(batch.now + tonumber(a[1])), 2
   local replies = {}
   while at <= #a do
     local worker, session, count = a[at], a[at + 1], tonumber(a[at + 4])
     if redis.call('HGET', worker_key(worker), 'session') == session then
       local jobs = {}
       for i = at + 5, at + 4 + 2 * count do table.insert(jobs, a[i]) end
-      table.insert(replies, renew_for(deadline, text_of(now), worker, jobs))
+      table.insert(replies, renew_for(batch, deadline, worker, jobs))
       redis.call('HSET', worker_key(worker), 'compute_busy', a[at + 2], 'control_busy', a[at + 3])
     else
       table.insert(replies, 'unknown_peer')

@@ -17,6 +17,13 @@ local function refuse(code, field, sentence) return redis.error_reply('NSERR ' .
 -- Whole numbers as text; Lua would write large ones as 1e+14.
 local function text_of(number) return string.format('%.0f', number) end
 
+-- {name, value, …} as a table by name.
+local function fields_of(list)
+  local fields = {}
+  for i = 1, #list, 2 do fields[list[i]] = list[i + 1] end
+  return fields
+end
+
 -- Lua's unpack has a limit; lists are written in pieces (of an even length, for commands that take pairs).
 local function in_pieces(command, key, list)
   for first = 1, #list, 1000 do
@@ -24,10 +31,16 @@ local function in_pieces(command, key, list)
   end
 end
 
+local function append_to(lists, name, value)
+  local list = lists[name]
+  if list then list[#list + 1] = value else lists[name] = { value } end
+end
+
 local function new_batch()
   local us = now_us()
-  return { now = math.floor(us / 1000), us = us, tasks = {}, changed = {}, unhold = {}, leased = 0, depth = {},
-    histories = {}, written = {}, work = false }
+  local now = math.floor(us / 1000)
+  return { now = now, us = us, now_text = text_of(now), tasks = {}, changed = {}, unhold = {}, unlease = {}, released = {},
+    leased = 0, depth = {}, histories = {}, written = {}, work = false }
 end
 
 -- ---- tasks
@@ -98,7 +111,7 @@ local function history_of(batch, task)
 end
 
 local function event(batch, task, kind, fields)
-  table.insert(history_of(batch, task), { 'type', kind, 'time', text_of(batch.now), unpack(fields or {}) })
+  table.insert(history_of(batch, task), { 'type', kind, 'time', batch.now_text, unpack(fields or {}) })
 end
 
 -- Of trials that are enqueued, start, or succeed.
@@ -109,19 +122,21 @@ local function trial_event(batch, task, kind, number, attempt, worker)
     last = { kind = kind, worker = worker, numbers = {}, attempts = {}, retried = false }
     table.insert(history, last)
   end
-  table.insert(last.numbers, number)
-  table.insert(last.attempts, attempt)
-  if attempt ~= 1 then last.retried = true end
+  local count = #last.numbers + 1
+  last.numbers[count], last.attempts[count] = number, attempt
+  if attempt ~= '1' then last.retried = true end
 end
 
 -- '0-499,700': runs of numbers that follow each other in the list.
 local function ranges_of(numbers)
-  local parts, first = {}, 1
+  local parts, first, value = {}, 1, tonumber(numbers[1])
   for i = 1, #numbers do
-    if i == #numbers or tonumber(numbers[i + 1]) ~= tonumber(numbers[i]) + 1 then
-      table.insert(parts, first == i and numbers[i] or numbers[first] .. '-' .. numbers[i])
+    local following = tonumber(numbers[i + 1] or -1)
+    if following ~= value + 1 then
+      parts[#parts + 1] = first == i and numbers[i] or numbers[first] .. '-' .. numbers[i]
       first = i + 1
     end
+    value = following
   end
   return table.concat(parts, ',')
 end
@@ -130,7 +145,7 @@ local function write_history(batch, task)
   local key = events_key(task)
   for _, entry in ipairs(batch.histories[task]) do
     if entry.kind then
-      local fields = { 'type', entry.kind, 'time', text_of(batch.now), 'trials', ranges_of(entry.numbers) }
+      local fields = { 'type', entry.kind, 'time', batch.now_text, 'trials', ranges_of(entry.numbers) }
       if entry.worker ~= '' then
         table.insert(fields, 'worker')
         table.insert(fields, entry.worker)
@@ -167,6 +182,7 @@ end
 
 local function flush(batch)
   for worker, jobs in pairs(batch.unhold) do in_pieces('ZREM', held_key(worker), jobs) end
+  for task, jobs in pairs(batch.unlease) do in_pieces('HDEL', leased_key(task), jobs) end
   for _, task in ipairs(batch.changed) do
     write_counts(task)
     if task.may_enter then enter_ring(batch, task) end
@@ -181,20 +197,51 @@ local function flush(batch)
 end
 
 -- ---- jobs
+--
+-- A job that runs stands in the hash of its task's leases, and nowhere else: so handing out and taking back many jobs of a
+-- task are a call each. Its own hash holds what it is (parameters, limits), what came of it (state, finished, result,
+-- error), and of earlier attempts the last lease, how many there were, their reasons, and the answer to a late report.
+-- Without a state it waits, or runs.
 
-local function load_job(id)
-  local v = redis.call('HMGET', job_key(id), 'state', 'token', 'attempt', 'worker', 'stop', 'answer')
-  if not v[1] then return nil end
-  local task, number = string.match(id, '^(%w+)/?(%d*)$')
-  return { id = id, task = task, number = number ~= '' and number or nil, state = v[1], token = v[2] or '0',
-    attempt = tonumber(v[3] or 0), worker = v[4] or '', stop = v[5] or nil, answer = v[6] or nil }
+local TASK_ID_BYTES = 26
+
+-- '<task>' or '<task>/<number>'
+local function task_of(id) return string.sub(id, 1, TASK_ID_BYTES) end
+local function number_of(id) return #id > TASK_ID_BYTES and string.sub(id, TASK_ID_BYTES + 2) or nil end
+
+local function read_lease(job, lease)
+  job.lease = lease
+  job.worker, job.token, job.attempt, job.stop = string.match(lease, '^(%S+) (%d+) (%d+) ?(%S*)$')
+  job.attempt = tonumber(job.attempt)
+  if job.stop == '' then job.stop = nil end
 end
 
+-- A job as its own hash tells it: what it is when it is not leased. nil when there is no such job.
+local function load_unleased(id)
+  local v = redis.call('HMGET', job_key(id), 'state', 'lease', 'answer', 'parameters')
+  if not v[4] then return nil end
+  local job = { id = id, task = task_of(id), number = number_of(id), worker = '', token = '0', attempt = 0,
+    state = v[1] or 'waiting', answer = v[3] or nil }
+  if v[2] and v[2] ~= '' then read_lease(job, v[2]) end
+  return job
+end
+
+-- nil when there is no such job.
+local function load_job(batch, id)
+  local task, number = task_of(id), number_of(id)
+  local lease = not batch.released[id] and redis.call('HGET', leased_key(task), number or 'task')
+  if not lease then return load_unleased(id) end
+  local job = { id = id, task = task, number = number, state = 'running' }
+  read_lease(job, lease)
+  return job
+end
+
+-- The lease has ended; whoever calls writes down what became of the job.
 local function release(batch, job)
-  if job.released then return end
-  job.released = true
-  if batch.unhold[job.worker] == nil then batch.unhold[job.worker] = {} end
-  table.insert(batch.unhold[job.worker], job.id)
+  if batch.released[job.id] then return end
+  batch.released[job.id] = true
+  append_to(batch.unhold, job.worker, job.id)
+  append_to(batch.unlease, job.task, job.number or 'task')
   batch.leased = batch.leased - 1
 end
 
@@ -206,18 +253,16 @@ end
 local function end_trial(batch, task, job, state, answer, result, reason)
   if job.state == 'running' then change_running(batch, task, -1) end
   change(batch, task, state, 1)
-  local fields = { 'state', state, 'finished', text_of(batch.now), 'finish_order', ended_of(task), 'result', result }
-  if reason ~= '' then
-    table.insert(fields, 'error')
-    table.insert(fields, reason)
+  local finished = batch.now_text .. ' ' .. tostring(ended_of(task))
+  -- 'committed' is what goes without saying, where no earlier attempt left another answer.
+  if reason == '' and answer == 'committed' and job.attempt == 1 then
+    redis.call('HSET', job_key(job.id), 'state', state, 'lease', job.lease or '', 'finished', finished, 'result', result)
+  else
+    redis.call('HSET', job_key(job.id), 'state', state, 'lease', job.lease or '', 'finished', finished, 'result', result,
+      'error', reason, 'answer', answer)
   end
-  if answer ~= (job.answer or 'committed') then -- 'committed' is what goes without saying
-    table.insert(fields, 'answer')
-    table.insert(fields, answer)
-  end
-  redis.call('HSET', job_key(job.id), unpack(fields))
   if state == 'succeeded' then
-    trial_event(batch, task.id, 'trial.succeeded', job.number, job.attempt, job.worker)
+    trial_event(batch, task.id, 'trial.succeeded', job.number, tostring(job.attempt), job.worker)
   else
     event(batch, task.id, 'trial.' .. state, { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
       cjson.encode({ error = reason }) })
@@ -241,14 +286,14 @@ end
 
 local function finish_closing(batch, task)
   local v = redis.call('HMGET', task_key(task.id), 'result', 'error')
-  redis.call('HSET', task_key(task.id), 'state', task.closing, 'finished', text_of(batch.now))
+  redis.call('HSET', task_key(task.id), 'state', task.closing, 'finished', batch.now_text)
   redis.call('HDEL', task_key(task.id), 'closing', 'closing_next')
   redis.call('DEL', ready_key(task.id))
   redis.call('ZREM', ring_key(task.priority, task.class), task.id)
   redis.call('ZREM', closing_key, task.id)
   redis.call('ZREM', deadlines_key, task.id)
   redis.call('ZREM', tasks_key .. ':' .. task.state, task.id)
-  redis.call('ZADD', tasks_key .. ':' .. task.closing, text_of(batch.now), task.id)
+  redis.call('ZADD', tasks_key .. ':' .. task.closing, batch.now_text, task.id)
   task.state, task.closing = task.closing, nil
   local body = '{}'
   if task.state == 'done' then body = v[1] or '{}' end
@@ -273,9 +318,9 @@ local function close_step(batch, task)
   local look, most = number + CLOSE_LOOK, CLOSE_STEP
   while ended_of(task) < task.count.total and number <= task.count.last and number < look and most > 0 do
     local id = task.id .. '/' .. text_of(number)
-    local state = redis.call('HGET', job_key(id), 'state')
-    if state == 'running' or state == 'waiting' then
-      cancel_trial(batch, task, load_job(id))
+    local job = not redis.call('HGET', job_key(id), 'state') and load_job(batch, id)
+    if job then
+      cancel_trial(batch, task, job)
       most = most - 1
     end
     number = number + 1
@@ -284,7 +329,7 @@ local function close_step(batch, task)
     finish_closing(batch, task)
   else
     redis.call('HSET', task_key(task.id), 'closing_next', text_of(number))
-    redis.call('ZADD', closing_key, 'NX', text_of(batch.now), task.id)
+    redis.call('ZADD', closing_key, 'NX', batch.now_text, task.id)
   end
 end
 
@@ -296,7 +341,7 @@ local function begin_closing(batch, task, job, state, answer, result, failure)
     redis.call('ZREM', control_key(task.priority, task.class), task.id)
     redis.call('ZREM', delayed_key, task.id)
   end
-  redis.call('HSET', job_key(job.id), 'state', 'ended', 'finished', text_of(batch.now), 'answer', answer)
+  redis.call('HSET', job_key(job.id), 'state', 'ended', 'lease', job.lease or '', 'answer', answer)
   redis.call('HSET', task_key(task.id), 'closing', state, 'result', result, 'error', failure)
   redis.call('ZREM', ring_key(task.priority, task.class), task.id)
   task.closing = state
@@ -319,7 +364,7 @@ end
 
 -- The attempts are used up: the dead letter, and the end of the trial or of the task.
 local function bury(batch, task, job, reasons, reason, answer)
-  redis.call('ZADD', dead_key, text_of(batch.now), job.id)
+  redis.call('ZADD', dead_key, batch.now_text, job.id)
   if job.number then
     event(batch, task.id, 'trial.dead', { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
       cjson.encode({ reasons = reasons }) })
@@ -346,7 +391,7 @@ local function crash(batch, task, job, reason, answer)
     return 'dead_lettered'
   end
   local delay = backoff(job.attempt)
-  redis.call('HSET', job_key(job.id), 'state', 'waiting', 'answer', answer or 'retrying')
+  redis.call('HSET', job_key(job.id), 'lease', job.lease, 'attempts', job.attempt, 'answer', answer or 'retrying')
   redis.call('ZADD', delayed_key, text_of(batch.now + delay), job.id)
   local body = cjson.encode({ reason = reason, delay_ms = delay })
   if job.number then
@@ -361,7 +406,7 @@ end
 
 local function hand_back(batch, task, job)
   release(batch, job)
-  redis.call('HSET', job_key(job.id), 'state', 'waiting', 'attempt', job.attempt - 1, 'answer', 'committed')
+  redis.call('HSET', job_key(job.id), 'lease', job.lease, 'attempts', job.attempt - 1, 'answer', 'committed')
   if job.number then change_running(batch, task, -1) end
   make_ready(batch, task, job)
 end
@@ -374,8 +419,8 @@ end
 
 -- The task, when `token` is that of its running coordinator; nil otherwise.
 local function coordinated(batch, id, token)
-  local job = load_job(id)
-  if not job or job.state ~= 'running' or job.token ~= token then return nil end
+  local lease = redis.call('HGET', leased_key(id), 'task')
+  if not lease or not string.find(lease, ' ' .. token .. ' ', 1, true) then return nil end
   return load_task(batch, id)
 end
 

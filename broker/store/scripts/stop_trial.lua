@@ -5,10 +5,10 @@ redis.register_function('ns2_stop_trial', function(_, a)
   local batch = new_batch()
   local task = coordinated(batch, a[1], a[2])
   if not task then return refuse('stale', 'token', STALE) end
-  local job = load_job(task.id .. '/' .. a[3])
+  local job = load_job(batch, task.id .. '/' .. a[3])
   if not job then return refuse('not_found', 'number', 'task ' .. task.id .. ' has no trial ' .. a[3]) end
   if job.state == 'running' then
-    redis.call('HSET', job_key(job.id), 'stop', 'early_stopped')
+    redis.call('HSET', leased_key(task.id), job.number, job.worker .. ' ' .. job.token .. ' ' .. job.attempt .. ' early_stopped')
     tell_stop(job, 'early_stopped')
     return 1
   end

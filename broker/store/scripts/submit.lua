@@ -31,14 +31,14 @@ redis.register_function('ns2_submit', function(_, a)
   local refused = refusal(a)
   if refused then return refused end
   local batch = new_batch()
-  local now = text_of(batch.now)
+  local now = batch.now_text
   local fields = { 'state', 'pending', 'submitted', now }
   for i, name in ipairs(SUBMITTED) do
     table.insert(fields, name)
     table.insert(fields, a[i + 1])
   end
   redis.call('HSET', task_key(id), unpack(fields))
-  redis.call('HSET', job_key(id), 'state', 'waiting')
+  redis.call('HSET', job_key(id), 'parameters', '')
   redis.call('ZADD', tasks_key, now, id)
   redis.call('ZADD', tasks_key .. ':pending', now, id)
   redis.call('SADD', classes_key, a[9])

@@ -21,9 +21,9 @@ end
 
 -- The leases of a worker that ran out, at most so many. Returns how many.
 local function expire_leases(batch, worker, most)
-  local overdue = redis.call('ZRANGEBYSCORE', held_key(worker), '-inf', text_of(batch.now), 'LIMIT', 0, most)
+  local overdue = redis.call('ZRANGEBYSCORE', held_key(worker), '-inf', batch.now_text, 'LIMIT', 0, most)
   for _, id in ipairs(overdue) do
-    local job = load_job(id)
+    local job = load_job(batch, id)
     -- A task that closed earlier in this loop has released this lease already.
     if job and job.state == 'running' and job.worker == worker then
       crash(batch, load_task(batch, job.task), job, 'lease expired, worker ' .. worker .. ' silent', 'stale')
@@ -45,7 +45,7 @@ end
 
 local function promote(batch, id)
   redis.call('ZREM', delayed_key, id)
-  local job = load_job(id)
+  local job = load_job(batch, id)
   local task = job and job.state == 'waiting' and load_task(batch, job.task)
   if task and is_open(task) then make_ready(batch, task, job) end
 end
@@ -54,7 +54,7 @@ local function fail_late(batch, id)
   redis.call('ZREM', deadlines_key, id)
   local task = load_task(batch, id)
   if not task or not is_open(task) then return end
-  local job = load_job(id)
+  local job = load_job(batch, id)
   if job.state == 'running' then tell_stop(job, 'cancelled') end
   begin_closing(batch, task, job, 'failed', 'stale', '', cjson.encode({ code = 'timeout', field = 'deadline',
     message = 'the task had not ended by its deadline' }))
@@ -65,13 +65,13 @@ redis.register_function('ns2_sweep', function(_, a)
   local batch = new_batch()
   grant_grace(batch.now, lease_ms)
   local expired = 0
-  local workers = redis.call('ZRANGEBYSCORE', leases_key, '-inf', text_of(batch.now), 'LIMIT', 0, most)
+  local workers = redis.call('ZRANGEBYSCORE', leases_key, '-inf', batch.now_text, 'LIMIT', 0, most)
   for _, worker in ipairs(workers) do
     if expired < most then expired = expired + expire_leases(batch, worker, most - expired) end
   end
-  local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', text_of(batch.now), 'LIMIT', 0, most)
+  local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', batch.now_text, 'LIMIT', 0, most)
   for _, id in ipairs(due) do promote(batch, id) end
-  local late = redis.call('ZRANGEBYSCORE', deadlines_key, '-inf', text_of(batch.now), 'LIMIT', 0, 4)
+  local late = redis.call('ZRANGEBYSCORE', deadlines_key, '-inf', batch.now_text, 'LIMIT', 0, 4)
   for _, id in ipairs(late) do fail_late(batch, id) end
   local closing = redis.call('ZRANGE', closing_key, 0, 3)
   for _, id in ipairs(closing) do
