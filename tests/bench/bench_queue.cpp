@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "common/error.h"
+#include "tests/bench/queue/peers.h"
 #include "tests/bench/queue/sections.h"
 
 namespace {
@@ -13,8 +14,10 @@ using namespace ns::bench;
 struct Flags {
   std::vector<std::string> persistence{"everysec"};
   bool grid = false;
+  bool no_throughput = false;
   bool no_phases = false;
   bool functions = false;
+  bool scale = false;
 };
 
 constexpr const char* kAbout =
@@ -27,6 +30,8 @@ constexpr const char* kAbout =
     "  bench_queue --grid                     1, 2, 4 workers with 1, 2, 8, 50, 256 credits\n"
     "  bench_queue --ceiling                  and what the same functions reach without a broker, in turns\n"
     "  bench_queue --appendonly everysec,always,none\n"
+    "  bench_queue --peer bullmq,celery       and other queues (README of tests/bench/peers), in turns\n"
+    "  bench_queue --scale                    and with 1,000,000 jobs, 10,000 tasks, 102 rings, 2,000 workers\n"
     "\n"
     "Rates are jobs / (first job sent -> last result seen): median of the runs, with the least and the most. On a "
     "shared\n"
@@ -39,10 +44,12 @@ Json measure(const Settings& settings, const Flags& flags) {
               {"window", settings.window},
               {"worker", settings.worker == Crew::Kind::real ? "real" : "simulated"},
               {"persistence", flags.persistence}}}};
-  json["throughput"] = report_throughput(settings);
+  if (!flags.no_throughput) json["throughput"] = report_throughput(settings);
   if (!flags.no_phases) json["phases"] = report_phases(settings);
   if (flags.functions) json["functions"] = report_functions(settings);
-  if (settings.round_trips > 0) json["round_trips"] = report_round_trips(settings);
+  if (settings.round_trips > 0 && !flags.no_throughput) json["round_trips"] = report_round_trips(settings);
+  if (!settings.peers.empty()) json["peers"] = report_peers(settings);
+  if (flags.scale) json["scale"] = report_scale(settings);
   return json;
 }
 
@@ -79,6 +86,23 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--ceiling", settings.ceiling, "Also the functions without a broker, in turns with the product");
   app.add_flag("--functions", flags.functions, "Also the time inside each function, by jobs in a call");
+  app.add_option("--peer", settings.peers, "Other queues in the same run: celery, rq, bullmq, beanstalkd, gearmand")
+      ->delimiter(',')
+      ->check(CLI::IsMember(peer_names()));
+  app.add_flag("--scale", flags.scale, "Also whether the cost of a job grows with the work around it");
+  app.add_option("--scale-jobs", settings.scale.jobs, "Jobs of a run there")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--scale-queued", settings.scale.queued, "Jobs queued there")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--scale-tasks", settings.scale.tasks, "Tasks open there")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--scale-workers", settings.scale.workers, "Workers connected there")
+      ->check(CLI::Range(1, 20'000))
+      ->capture_default_str();
+  app.add_flag("--no-throughput", flags.no_throughput, "Leave out throughput and one job at a time");
   app.add_flag("--no-phases", flags.no_phases, "Leave out enqueue and lease + commit apart, and memory");
   app.add_flag("--json", settings.json, "One JSON object with everything measured, instead of tables");
   CLI11_PARSE(app, argc, argv);
@@ -89,9 +113,14 @@ int main(int argc, char** argv) {
   try {
     settings.persistence.clear();
     for (const std::string& word : flags.persistence) settings.persistence.push_back(persistence_from(word));
+    for (const std::string& peer : settings.peers) require_peer(peer);
+    settings.scale.runs = settings.runs;
     const Json json = measure(settings, flags);
     if (settings.json) std::printf("%s\n", json.dump().c_str());
     return 0;
+  } catch (const ns::Error& error) {
+    std::fprintf(stderr, "bench_queue: %s\n", error.what());
+    return ns::entry_of(error.code()).exit_code;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_queue: %s\n", error.what());
     return 1;

@@ -28,7 +28,7 @@ class Functions {
   explicit Functions(Persistence persistence) : redis_(folder_.path(), persistence), connection_(redis_.socket()) {
     connection_.command({"FUNCTION", "LOAD", "REPLACE", broker::store::kLibrary});
     call("open", {});
-    session_ = call("hello", {kWorker, "host", "1", "", "", kTaskKind, "1", "1", "v"}).text();
+    session_ = call("hello", {kWorker, "host", "1", "", "", kTaskKind, "1", "1", "v", "default", "", "0"}).text();
     begin_task();
   }
 
@@ -38,38 +38,44 @@ class Functions {
   }
 
   void append_enqueue(std::uint32_t count) {
-    Words words{"FCALL", "ns1_enqueue", "0", task_, task_token_};
-    words.reserve(words.size() + std::size_t{4} * count);
+    Words words = call_of("enqueue", {task_, task_token_, std::to_string(limits::kMaxReadyTrials)});
     for (std::uint32_t i = 0; i < count; ++i) {
       words.push_back(std::to_string(next_++));
       words.push_back(parameters_);
-      words.insert(words.end(), {"0", "0"});
+      words.emplace_back();  // no limits
     }
     connection_.append(words);
   }
   void append_lease(std::uint32_t count) {
-    connection_.append({"FCALL", "ns1_lease", "0", kWorker, session_, lease_ms_, std::to_string(count), "0"});
+    connection_.append(call_of("lease", {lease_ms_, kWorker, session_, std::to_string(count), "0"}));
   }
   void append_commit(const std::vector<Leased>& jobs) {
-    Words words{"FCALL", "ns1_commit", "0", kWorker};
-    words.reserve(words.size() + 5 * jobs.size());
+    Words words = call_of("commit", {});
     for (const Leased& job : jobs) {
-      words.insert(words.end(), {job.job, job.token, "succeeded"});
-      words.push_back(result_);
-      words.emplace_back();
+      for (const std::string& word : {std::string(kWorker), job.job, job.token, std::string("succeeded"), result_}) {
+        words.push_back(word);
+      }
+      words.emplace_back();  // no error
     }
     connection_.append(words);
   }
-  void append_read_events() { connection_.append({"FCALL", "ns1_read_events", "0", task_, after_, "1024"}); }
+  // As a coordinator asks that only wants to know what has ended.
+  void append_read_events() {
+    connection_.append(call_of("read_events", {task_, after_, std::to_string(limits::kMaxBatch), kEnds}));
+  }
 
   void flush() { connection_.flush(); }
 
   std::uint32_t read_enqueued() { return static_cast<std::uint32_t>(connection_.read().number()); }
   std::vector<Leased> read_leased() {
+    constexpr std::size_t kFields = 6;  // index of the task, number, attempt, token, parameters, limits
     const Reply reply = connection_.read();
+    const auto& fields = reply.at(2).list();
     std::vector<Leased> jobs;
-    jobs.reserve(reply.at(0).list().size());
-    for (const Reply& job : reply.at(0).list()) jobs.push_back({job.at(0).text(), job.at(5).text()});
+    jobs.reserve(fields.size() / kFields);
+    for (std::size_t i = 0; i < fields.size(); i += kFields) {
+      jobs.push_back({task_ + "/" + fields[i + 1].text(), fields[i + 3].text()});
+    }
     return jobs;
   }
   std::uint32_t read_committed() {
@@ -82,30 +88,35 @@ class Functions {
   // False: there were none.
   bool read_events() {
     const Reply reply = connection_.read();
-    const auto& entries = reply.at(1).list();
-    if (!entries.empty()) after_ = entries.back().at(0).text();
-    return !entries.empty();
+    const std::string before = std::exchange(after_, reply.at(1).text());
+    return after_ != before;
   }
 
   RedisConnection& connection() { return connection_; }
   int redis_pid() const { return redis_.pid(); }
 
  private:
-  Reply call(const std::string& function, const Words& arguments) {
-    Words words{"FCALL", "ns1_" + function, "0"};
+  static Words call_of(const std::string& function, const Words& arguments) {
+    Words words{"FCALL", "ns2_" + function, "0"};
     words.insert(words.end(), arguments.begin(), arguments.end());
-    return connection_.command(words);
+    return words;
+  }
+  Reply call(const std::string& function, const Words& arguments) {
+    return connection_.command(call_of(function, arguments));
   }
   void begin_task() {
     task_ = make_task_id().text;
-    call("submit", {task_, kTaskKind, "{}", "bench", "1", std::to_string(limits::kMaxTaskWorkers), "3", "0"});
-    const Reply reply = call("lease", {kWorker, session_, lease_ms_, "0", "1"});
-    task_token_ = reply.at(0).at(0).at(5).text();
+    const std::string many = std::to_string(limits::kMaxTaskWorkers);
+    const std::string task_class = std::string(kTaskKind) + "@default";
+    call("submit", {task_, kTaskKind, "{}", "bench", "1", many, "3", "0", task_class, "0", "0", many});
+    const Reply reply = call("lease", {lease_ms_, kWorker, session_, "0", "1"});
+    task_token_ = reply.at(2).at(3).text();
     next_ = 0;
     after_ = "0";
   }
 
   static constexpr const char* kWorker = "ceiling";
+  static constexpr const char* kEnds = "trial.succeeded,trial.failed,trial.early_stopped,trial.cancelled";
   test::TempFolder folder_;
   PrivateRedis redis_;
   RedisConnection connection_;

@@ -29,6 +29,8 @@ class Coordinator {
 
   // Returns when Redis has all of them. Does not look at events.
   void enqueue(std::uint32_t trials);
+  // What happened until now is not looked at by run() and follow(). REQUIRES: they were not called yet.
+  void skip_history();
   // Enqueues so many trials, never more than `window` of them before the results of earlier ones are seen, and returns
   // when as many results were seen: the seconds from sending the first trial to seeing the last result. Where trials
   // were waiting already, the results are theirs.

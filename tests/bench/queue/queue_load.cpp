@@ -1,7 +1,6 @@
 // queue_load: simulated workers, any number in one process, each with a connection and a session of its own.
 // Prints "queue_load ready" when all are welcome, takes work from SIGUSR1 on, ends at SIGTERM.
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -9,9 +8,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
+#include "tests/bench/queue/open_files.h"
 #include "tests/bench/queue/payload.h"
 #include "tests/bench/queue/simulated_worker.h"
 
@@ -26,20 +25,6 @@ struct Flags {
   std::uint32_t workers = 1;
 };
 
-// Every connection needs a few descriptors, and ZeroMQ aborts the process where there is none left.
-void allow_descriptors(std::uint32_t workers) {
-  constexpr rlim_t kEach = 4, kBeside = 64;
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const rlim_t wanted = workers * kEach + kBeside;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  if (limit.rlim_cur < wanted || ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    throw std::runtime_error(std::to_string(workers) + " workers need " + std::to_string(wanted) +
-                             " open files; the limit here is " + std::to_string(limit.rlim_max) + " (ulimit -n)");
-  }
-}
-
 // As a descriptor in the loop, a signal cannot fall between looking and waiting.
 int descriptor_of(const std::vector<int>& signals) {
   sigset_t set;
@@ -50,7 +35,7 @@ int descriptor_of(const std::vector<int>& signals) {
 }
 
 void run(const Flags& flags) {
-  allow_descriptors(flags.workers);
+  allow_open_files(flags.workers);
   const int signals = descriptor_of({SIGUSR1, SIGTERM, SIGINT});
   net::PollLoop loop;
   std::vector<std::unique_ptr<net::Context>> contexts;

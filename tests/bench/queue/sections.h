@@ -11,5 +11,7 @@ Json report_throughput(const Settings&);   // with the ceiling in turns, when it
 Json report_phases(const Settings&);       // enqueue alone, lease and commit alone, memory
 Json report_functions(const Settings&);    // what each function in Redis costs
 Json report_round_trips(const Settings&);  // one job at a time
+Json report_peers(const Settings&);        // in turns with the product
+Json report_scale(const Settings&);        // each against its plain case, in turns
 
 }  // namespace ns::bench

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/queue/scale.h"
 #include "tests/bench/queue/service.h"
 
 namespace ns::bench {
@@ -19,6 +20,8 @@ struct Settings {
   std::vector<Persistence> persistence{Persistence::everysec};
   Crew::Kind worker = Crew::Kind::simulated;
   bool ceiling = false;
+  std::vector<std::string> peers;
+  ScaleSizes scale;
   bool json = false;
 };
 

@@ -2,15 +2,17 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
 namespace ns::bench {
 
-// The value below which so much of them lies, by the nearest rank. REQUIRES: not empty.
+// The least value that so much of them does not exceed (nearest rank). REQUIRES: not empty.
 inline double percentile(std::vector<double> values, double part) {
   std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1) + 0.5)];
+  const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(values.size())));
+  return values[std::max<std::size_t>(rank, 1) - 1];
 }
 
 struct Spread {
