@@ -11,10 +11,12 @@
 #include "broker/duties/duties.h"
 #include "broker/event_waiters.h"
 #include "broker/handlers/handlers.h"
+#include "broker/listening.h"
 #include "broker/store/client.h"
 #include "broker/turn_batches.h"
 #include "broker/worker_sessions.h"
 #include "common/log.h"
+#include "common/net/authenticator.h"
 #include "common/net/poll_loop.h"
 #include "common/net/socket.h"
 
@@ -32,12 +34,19 @@ std::string make_name() {
   return std::string(host) + "-" + std::to_string(::getpid()) + "-" + std::to_string(random() % 10'000);
 }
 
+std::unique_ptr<net::Authenticator> make_authenticator(net::Context& context, const Options& options) {
+  require_safe_listening(options);
+  if (options.key.empty()) return nullptr;
+  return std::make_unique<net::Authenticator>(context, net::read_key_file(options.key), options.authorized_keys);
+}
+
 }  // namespace
 
 struct Broker::State {
   explicit State(Options given)
       : options(std::move(given)),
-        router(context, options.listen),
+        authenticator(make_authenticator(context, options)),
+        router(context, options.listen, authenticator.get()),
         store(loop, options.redis, listener()),
         workers(router, store, options.lease),
         waiters(store, steady_clock()),
@@ -76,10 +85,23 @@ struct Broker::State {
     }
   }
 
+  void reload_keys() {
+    if (authenticator == nullptr) {
+      log::info("nothing to read again: this broker has no key");
+      return;
+    }
+    try {
+      authenticator->reload();
+    } catch (const Error& error) {
+      log::error("{}; the keys that were authorized before still are", error.what());
+    }
+  }
+
   const Options options;
   const std::string name = make_name();
   net::PollLoop loop;
   net::Context context;
+  const std::unique_ptr<net::Authenticator> authenticator;
   net::Router router;
   store::Client store;
   WorkerSessions workers;
@@ -91,6 +113,7 @@ struct Broker::State {
   bool announced = false;
   std::optional<Error> fatal;
   std::atomic<bool> stopping{false};
+  std::atomic<bool> reloading{false};
 };
 
 Broker::Broker(Options options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -101,10 +124,12 @@ void Broker::run(const Ready& ready) {
   while (!state_->stopping) {
     state_->loop.turn(std::chrono::milliseconds(1000));
     if (state_->fatal) throw Error(*state_->fatal);
+    if (state_->reloading.exchange(false)) state_->reload_keys();
   }
   log::info("ending");
 }
 
 void Broker::stop() { state_->stopping = true; }
+void Broker::reload() { state_->reloading = true; }
 
 }  // namespace ns::broker

@@ -1,4 +1,4 @@
-// ns-broker: flags, then a Broker until SIGTERM or SIGINT.
+// ns-broker: flags, then a Broker until SIGTERM or SIGINT; SIGHUP makes it read the list of authorized keys again.
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -17,12 +17,18 @@ void end(int) {
   if (running != nullptr) running->stop();
 }
 
-void end_on_signals(ns::broker::Broker& broker) {
+void reload(int) {
+  if (running != nullptr) running->reload();
+}
+
+void act_on_signals(ns::broker::Broker& broker) {
   running = &broker;
   struct sigaction action {};
   action.sa_handler = end;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
+  action.sa_handler = reload;
+  sigaction(SIGHUP, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -38,6 +44,13 @@ int main(int argc, char** argv) {
   app.add_option("--listen", options.listen, "ZeroMQ endpoint; may be repeated")->required()->take_all();
   app.add_option("--artifacts", options.artifacts, "folder of the artifacts; shared where there are several brokers")
       ->required();
+  app.add_option("--key", options.key,
+                 "file of this broker's secret key (ns-client keys new FILE): tcp:// is encrypted, and only who is in "
+                 "--authorized-keys is let in");
+  app.add_option("--authorized-keys", options.authorized_keys,
+                 "file with a line for each whom to let in: client, worker or admin, the public key, a name; read "
+                 "again at SIGHUP");
+  app.add_flag("--insecure", options.insecure, "listen without a key beyond this machine too");
   app.add_option("--lease", lease_ms, "how long a lease lasts without a heartbeat, in ms")
       ->check(CLI::Range(100, 3'600'000))
       ->capture_default_str();
@@ -59,7 +72,7 @@ int main(int argc, char** argv) {
     options.lease = std::chrono::milliseconds(lease_ms);
     options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
     ns::broker::Broker broker(options);
-    end_on_signals(broker);
+    act_on_signals(broker);
     broker.run([](const std::vector<std::string>& endpoints) {
       std::cout << "ns-broker ready";
       for (const std::string& endpoint : endpoints) std::cout << ' ' << endpoint;

@@ -26,6 +26,9 @@ struct Options {
   std::string redis;                // "unix:/path" or "tcp://host:port"
   std::vector<std::string> listen;  // ZeroMQ endpoints
   std::string artifacts;            // folder; may be shared with other brokers
+  std::string key;                  // file of this broker's secret key; empty: tcp:// is plain
+  std::string authorized_keys;      // file: whom it lets in, when it has a key
+  bool insecure = false;            // listen without a key beyond this machine too
   std::chrono::milliseconds lease = limits::kLease;
   std::chrono::milliseconds heartbeat = limits::kHeartbeat;
 };

@@ -14,7 +14,8 @@ constexpr std::uint32_t kRetryAfterMs = 200;
 
 void Request::send(wire::Frames frames) const {
   // A peer that has gone needs no answer; one that does not read repeats its request.
-  if (!router_->send(peer_, std::move(frames))) log::debug("a reply was dropped: its peer has gone or does not read");
+  if (!router_->send(sender_.peer, std::move(frames)))
+    log::debug("a reply was dropped: its peer has gone or does not read");
 }
 
 void Request::fail(const Error& error) const {

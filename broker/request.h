@@ -13,12 +13,20 @@
 
 namespace ns::broker {
 
+// Who sent a request: a connection, and what its handshake proved.
+struct Sender {
+  net::Peer peer;
+  net::Role role = net::Role::none;
+  std::string key;  // public; empty on a plain connection
+};
+
 class Request {
  public:
-  Request(net::Router& router, net::Peer peer, std::uint64_t number)
-      : router_(&router), peer_(std::move(peer)), number_(number) {}
+  Request(net::Router& router, Sender sender, std::uint64_t number)
+      : router_(&router), sender_(std::move(sender)), number_(number) {}
 
-  const net::Peer& peer() const { return peer_; }
+  const net::Peer& peer() const { return sender_.peer; }
+  const Sender& sender() const { return sender_; }
 
   template <typename Message>
   void reply(const Message& message, std::string attachment = {}) const {
@@ -40,7 +48,7 @@ class Request {
   void send(wire::Frames) const;
 
   net::Router* router_;
-  net::Peer peer_;
+  Sender sender_;
   std::uint64_t number_;
 };
 

@@ -71,6 +71,8 @@ struct Client::State {
   std::optional<net::Dealer> dealer;
   std::size_t endpoint = 0;  // in use
   std::uint64_t last_request = 0;
+  std::size_t refusals = 0;  // by endpoints, one after the other
+  std::string why_no_answer;
 
   const std::string& endpoint_text() const { return options.endpoints[endpoint]; }
 
@@ -79,7 +81,7 @@ struct Client::State {
   }
 
   net::Dealer& connected() {
-    if (!dealer) dealer.emplace(context, endpoint_text());
+    if (!dealer) dealer.emplace(context, endpoint_text(), options.keys, net::Explain::yes);
     return *dealer;
   }
 
@@ -89,11 +91,26 @@ struct Client::State {
     endpoint = (endpoint + 1) % options.endpoints.size();
   }
 
-  // The next message that came before `until`.
+  // By the endpoint in use, for good; Error(forbidden) when no other is left to try.
+  bool was_refused() {
+    const auto refusal = connected().refusal();
+    if (!refusal) return false;
+    why_no_answer = refusal->why;
+    if (!refusal->final) return false;
+    if (++refusals < options.endpoints.size()) return true;
+    throw Error(ErrorCode::forbidden,
+                "the broker at " + endpoint_text() + " does not let this client in: " + refusal->why, "key");
+  }
+
+  // The next message that came before `until`; nothing also when the endpoint does not let us in.
   std::optional<wire::Frames> receive(Clock::Time until) {
     for (;;) {
       check_interrupted();
-      if (auto frames = connected().receive()) return frames;
+      if (auto frames = connected().receive()) {
+        refusals = 0;
+        return frames;
+      }
+      if (was_refused()) return std::nullopt;
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock().now());
       if (left <= 0ms) return std::nullopt;
       connected().wait(std::min(left, kGlance));
@@ -109,7 +126,8 @@ struct Client::State {
     }
   }
 
-  [[noreturn]] void give_up(const std::string& last_reason) const {
+  [[noreturn]] void give_up(std::string last_reason) const {
+    if (last_reason.empty()) last_reason = why_no_answer;
     std::string endpoints;
     for (const std::string& one : options.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + one;
     throw Error(ErrorCode::unavailable,

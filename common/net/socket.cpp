@@ -1,10 +1,15 @@
 #include "common/net/socket.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <utility>
 #include <zmq.hpp>
 
 #include "common/error.h"
+#include "common/net/authenticator.h"
+#include "common/net/context_state.h"
+#include "common/net/zap.h"
 
 namespace ns::net {
 namespace {
@@ -36,16 +41,17 @@ zmq::message_t to_message(std::string&& frame) {
       owned->data(), owned->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
 }
 
-// The parts of one message; empty when none is there. Parts beyond `most` are read and counted, not kept.
-std::vector<std::string> receive_parts(zmq::socket_t& socket, std::size_t most, std::size_t& count) {
+// The parts of one message; empty when none is there. Parts beyond `most` are read and counted, not kept. `last` is the
+// last part read, which carries what the handshake said of the connection.
+std::vector<std::string> receive_parts(zmq::socket_t& socket, std::size_t most, std::size_t& count,
+                                       zmq::message_t& last) {
   std::vector<std::string> parts;
   count = 0;
-  zmq::message_t part;
   do {
-    if (!socket.recv(part, zmq::recv_flags::dontwait)) break;
+    if (!socket.recv(last, zmq::recv_flags::dontwait)) break;
     ++count;
-    if (parts.size() < most) parts.emplace_back(static_cast<const char*>(part.data()), part.size());
-  } while (part.more());
+    if (parts.size() < most) parts.emplace_back(static_cast<const char*>(last.data()), last.size());
+  } while (last.more());
   return parts;
 }
 
@@ -61,27 +67,52 @@ bool send_parts(zmq::socket_t& socket, wire::Frames&& frames, bool continues) {
   return continues;
 }
 
+bool is_tcp(const std::string& endpoint) { return endpoint.compare(0, 6, "tcp://") == 0; }
+
+// For the endpoints that are bound after it. A plain endpoint of a Router with keys is asked about as well, so that no
+// message comes in without the User-Id that the Authenticator gave its connection.
+void set_door(zmq::socket_t& socket, const Authenticator& authenticator, bool curve) {
+  socket.set(zmq::sockopt::zap_enforce_domain, true);
+  socket.set(zmq::sockopt::zap_domain, std::string(curve ? zap::kCurveDomain : zap::kPlainDomain));
+  socket.set(zmq::sockopt::curve_server, curve);
+  if (curve) socket.set(zmq::sockopt::curve_secretkey, authenticator.own().secret_key);
+}
+
+Refusal refusal_from(int event, int value, const PeerKeys& keys) {
+  if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    return {"it does not accept this key: its list of authorized keys needs a line with " + keys.own.public_key, true};
+  }
+  if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+    return {keys.empty() ? "it lets in only who has a key: give --key FILE and --broker-key FILE.pub"
+                         : "it has no key, so that none may be given here",
+            true};
+  }
+  return {keys.empty() ? "the handshake failed: what listens there may be no ns-broker"
+                       : "the handshake failed: the key of the broker there may not be the one given as --broker-key",
+          false};
+}
+
 }  // namespace
 
-struct Context::State {
-  zmq::context_t context{1};
-};
 Context::Context() : state_(std::make_unique<State>()) {}
 Context::~Context() = default;
 
 struct Router::State {
   zmq::socket_t socket;
+  const Authenticator* authenticator;
 };
 
-Router::Router(Context& context, const std::vector<std::string>& endpoints)
-    : state_(std::make_unique<State>(State{{context.state_->context, zmq::socket_type::router}})) {
+Router::Router(Context& context, const std::vector<std::string>& endpoints, const Authenticator* authenticator)
+    : state_(std::make_unique<State>(State{{context.state_->context, zmq::socket_type::router}, authenticator})) {
   zmq::socket_t& socket = state_->socket;
   set_common_options(socket);
   socket.set(zmq::sockopt::router_mandatory, true);  // say so when a peer has gone, instead of dropping silently
-  socket.set(zmq::sockopt::router_handover, true);   // a reconnecting peer takes its place over
+  // A peer may name itself; handing over an id would let it take another peer's place. Our own peers have no names.
+  socket.set(zmq::sockopt::router_handover, false);
   socket.set(zmq::sockopt::backlog, kBacklog);
   for (const std::string& endpoint : endpoints) {
     try {
+      if (authenticator != nullptr) set_door(socket, *authenticator, is_tcp(endpoint));
       socket.bind(endpoint);
     } catch (const zmq::error_t& error) {
       throw Error(ErrorCode::unavailable, "cannot listen on '" + endpoint + "': " + error.what(), "listen");
@@ -94,10 +125,16 @@ Router::~Router() = default;
 std::optional<Incoming> Router::receive() {
   for (;;) {
     std::size_t count = 0;
-    std::vector<std::string> parts = receive_parts(state_->socket, kMaxFrames + 1, count);
+    zmq::message_t last;
+    std::vector<std::string> parts = receive_parts(state_->socket, kMaxFrames + 1, count, last);
     if (count == 0) return std::nullopt;
     if (count < 2 || count > kMaxFrames + 1) continue;
-    Incoming incoming{std::move(parts.front()), {}};
+    Incoming incoming{std::move(parts.front()), Role::local, {}, {}};
+    if (state_->authenticator != nullptr) {
+      const char* user = zmq_msg_gets(last.handle(), "User-Id");
+      incoming.role = user == nullptr ? Role::none : state_->authenticator->role_of(user);
+      if (incoming.role != Role::local && user != nullptr) incoming.key = user;
+    }
     incoming.frames.assign(std::make_move_iterator(parts.begin() + 1), std::make_move_iterator(parts.end()));
     return incoming;
   }
@@ -118,11 +155,31 @@ void* Router::handle() const { return state_->socket.handle(); }
 
 struct Dealer::State {
   zmq::socket_t socket;
+  PeerKeys keys;
+  zmq::socket_t handshakes;  // events about them; not open with Explain::no
+  std::optional<Refusal> refusal;
+
+  void listen_for_handshakes(zmq::context_t& context) {
+    static std::atomic<std::uint64_t> last{0};
+    const std::string endpoint = "inproc://ns.handshakes." + std::to_string(++last);
+    constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();
+    handshakes = zmq::socket_t(context, zmq::socket_type::pair);
+    handshakes.connect(endpoint);
+  }
 };
 
-Dealer::Dealer(Context& context, const std::string& endpoint)
-    : state_(std::make_unique<State>(State{{context.state_->context, zmq::socket_type::dealer}})) {
+Dealer::Dealer(Context& context, const std::string& endpoint, const PeerKeys& keys, Explain explain)
+    : state_(std::make_unique<State>(
+          State{{context.state_->context, zmq::socket_type::dealer}, is_tcp(endpoint) ? keys : PeerKeys{}, {}, {}})) {
   set_common_options(state_->socket);
+  if (!state_->keys.empty()) {
+    state_->socket.set(zmq::sockopt::curve_serverkey, keys.broker);
+    state_->socket.set(zmq::sockopt::curve_publickey, keys.own.public_key);
+    state_->socket.set(zmq::sockopt::curve_secretkey, keys.own.secret_key);
+  }
+  if (explain == Explain::yes) state_->listen_for_handshakes(context.state_->context);
   state_->socket.set(zmq::sockopt::reconnect_ivl, 50);
   state_->socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
   try {
@@ -138,7 +195,8 @@ Dealer::~Dealer() = default;
 
 std::optional<wire::Frames> Dealer::receive() {
   std::size_t count = 0;
-  wire::Frames frames = receive_parts(state_->socket, kMaxFrames, count);
+  zmq::message_t last;
+  wire::Frames frames = receive_parts(state_->socket, kMaxFrames, count, last);
   if (count == 0) return std::nullopt;
   return frames;
 }
@@ -153,6 +211,25 @@ bool Dealer::wait(std::chrono::milliseconds most) {
     if (error.num() == EINTR) return false;
     throw Error(ErrorCode::internal, std::string("polling failed: ") + error.what());
   }
+}
+
+std::optional<Refusal> Dealer::refusal() {
+  State& state = *state_;
+  zmq::message_t event, address;
+  while (state.handshakes && state.handshakes.recv(event, zmq::recv_flags::dontwait)) {
+    if (event.more() && !state.handshakes.recv(address, zmq::recv_flags::dontwait)) break;
+    std::uint16_t what = 0;
+    std::int32_t value = 0;
+    if (event.size() != sizeof what + sizeof value) continue;
+    std::memcpy(&what, event.data(), sizeof what);
+    std::memcpy(&value, event.data<char>() + sizeof what, sizeof value);
+    if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+      state.refusal.reset();
+    } else {
+      state.refusal = refusal_from(what, value, state.keys);
+    }
+  }
+  return state.refusal;
 }
 
 void Dealer::close(std::chrono::milliseconds linger) {
