@@ -23,8 +23,10 @@
 namespace ns::broker {
 namespace {
 
-// Messages taken in one turn: what they ask of Redis leaves in one write, and timers are never late by more.
+// Taken in one turn: what it asks of Redis leaves in one write, and timers are never late by more. Connections take
+// turns with single messages (ZeroMQ's fair queueing), so that one that floods does not keep the others waiting.
 constexpr int kMessagesInTurn = 256;
+constexpr std::size_t kBytesInTurn = 8u << 20;
 
 // "<host>-<pid>-<random>": for people; nothing depends on it.
 std::string make_name() {
@@ -47,12 +49,13 @@ struct Broker::State {
       : options(std::move(given)),
         authenticator(make_authenticator(context, options)),
         router(context, options.listen, authenticator.get()),
+        admission(options.admission, steady_clock()),
         store(loop, options.redis, listener()),
         workers(router, store, options.lease),
         waiters(store, steady_clock()),
         batches(store, waiters, options.lease),
         artifacts(loop, options.artifacts),
-        parts{options, name, loop, router, store, workers, waiters, batches, artifacts} {
+        parts{options, name, loop, router, admission, store, workers, waiters, batches, artifacts} {
     loop.watch(router, [this] { receive(); });
     loop.at_turn_end([this] {
       batches.flush();  // before leasing: results make room
@@ -78,9 +81,11 @@ struct Broker::State {
   }
 
   void receive() {
-    for (int i = 0; i < kMessagesInTurn; ++i) {
+    std::size_t bytes = 0;
+    for (int i = 0; i < kMessagesInTurn && bytes < kBytesInTurn; ++i) {
       auto incoming = router.receive();
       if (!incoming) return;
+      bytes += incoming->bytes();
       dispatch(parts, std::move(*incoming));
     }
   }
@@ -103,6 +108,7 @@ struct Broker::State {
   net::Context context;
   const std::unique_ptr<net::Authenticator> authenticator;
   net::Router router;
+  Admission admission;
   store::Client store;
   WorkerSessions workers;
   EventWaiters waiters;

@@ -1,5 +1,6 @@
 // ns-broker: flags, then a Broker until SIGTERM or SIGINT; SIGHUP makes it read the list of authorized keys again.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -32,6 +33,14 @@ void act_on_signals(ns::broker::Broker& broker) {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// A connection is a descriptor; the usual 1024 is there for programs that use select().
+void use_all_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -57,6 +66,9 @@ int main(int argc, char** argv) {
   app.add_option("--heartbeat", heartbeat_ms, "how often a worker should send one, in ms")
       ->check(CLI::Range(10, 600'000))
       ->capture_default_str();
+  app.add_option("--submit-rate", options.admission.submissions_a_second,
+                 "submissions a second of one key, or of one connection without a key; 0: unbounded")
+      ->capture_default_str();
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->capture_default_str();
   app.set_version_flag("--version", std::string(NS_VERSION));
   CLI11_PARSE(app, argc, argv);
@@ -71,6 +83,7 @@ int main(int argc, char** argv) {
     }
     options.lease = std::chrono::milliseconds(lease_ms);
     options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
+    use_all_descriptors();
     ns::broker::Broker broker(options);
     act_on_signals(broker);
     broker.run([](const std::vector<std::string>& endpoints) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/admission.h"
 #include "common/limits.h"
 
 namespace ns::net {
@@ -31,6 +32,7 @@ struct Options {
   bool insecure = false;            // listen without a key beyond this machine too
   std::chrono::milliseconds lease = limits::kLease;
   std::chrono::milliseconds heartbeat = limits::kHeartbeat;
+  AdmissionLimits admission;
 };
 
 struct Parts {
@@ -38,6 +40,7 @@ struct Parts {
   const std::string& name;  // of this broker, for people
   net::PollLoop& loop;
   net::Router& router;
+  Admission& admission;
   store::Client& store;
   WorkerSessions& workers;
   EventWaiters& waiters;

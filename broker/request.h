@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/admission.h"
 #include "broker/store/client.h"
 #include "common/error.h"
 #include "common/net/socket.h"
@@ -27,6 +28,8 @@ class Request {
 
   const net::Peer& peer() const { return sender_.peer; }
   const Sender& sender() const { return sender_; }
+  // From here on it counts as under way, until the last copy of it has gone.
+  void admit(Admission::Place place) { place_ = std::move(place); }
 
   template <typename Message>
   void reply(const Message& message, std::string attachment = {}) const {
@@ -35,6 +38,7 @@ class Request {
     send(std::move(frames));
   }
   void fail(const Error&) const;
+  void fail(const Error&, std::chrono::milliseconds retry_after) const;
 
   // What to do with the answer of a function in Redis; whatever it throws, or Redis refuses, is replied as an error.
   store::Connection::Callback then(std::function<void(const store::Reply&)> what) const;
@@ -50,6 +54,7 @@ class Request {
   net::Router* router_;
   Sender sender_;
   std::uint64_t number_;
+  Admission::Place place_;
 };
 
 // Runs `work`; the one catch around everything that is done for a request.

@@ -33,6 +33,13 @@ void require_sender(const Request& request, MessageType type, Senders senders) {
                                         ", the request needs " + std::string(roles_of(senders)));
 }
 
+// Before anything is decoded: refusing must cost less than asking.
+void admit(Parts& parts, Request& request, MessageType type, std::size_t bytes) {
+  const Sender& sender = request.sender();
+  request.admit(parts.admission.admit(sender.peer, bytes));
+  if (type == MessageType::submit_task) parts.admission.admit_submission(sender.key.empty() ? sender.peer : sender.key);
+}
+
 void handle_frames(Parts& parts, const Request& request, MessageType type, wire::Frames& frames) {
   if (frames.size() < 2) {
     throw Error(ErrorCode::invalid, std::string(wire::name_of(type)) + ": there is no body frame");
@@ -82,8 +89,11 @@ void dispatch(Parts& parts, net::Incoming incoming) {
     log::debug("a message was dropped: {}", error.what());
     return;
   }
-  const Request request(parts.router, sender_of(incoming), header.request);
-  guarded(request, [&] { handle_frames(parts, request, header.type, incoming.frames); });
+  Request request(parts.router, sender_of(incoming), header.request);
+  guarded(request, [&] {
+    admit(parts, request, header.type, incoming.bytes());
+    handle_frames(parts, request, header.type, incoming.frames);
+  });
 }
 
 }  // namespace ns::broker

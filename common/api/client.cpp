@@ -28,14 +28,27 @@ std::string random_word() {
   return word;
 }
 
-// Throws an error reply as the Error that it stands for.
-[[noreturn]] void throw_reply(const ErrorReply& reply) {
-  throw Error(error_code_from(reply.code), reply.message, reply.field);
+// An error reply, as the Error that it stands for.
+class Refused : public Error {
+ public:
+  explicit Refused(const ErrorReply& reply)
+      : Error(error_code_from(reply.code), reply.message, reply.field),
+        retry_after_(std::min<std::uint32_t>(reply.retry_after_ms, 5000)) {}
+  std::chrono::milliseconds retry_after() const { return retry_after_; }
+
+ private:
+  std::chrono::milliseconds retry_after_;
+};
+
+// How long the broker asks to wait, which it may know better than we.
+std::chrono::milliseconds retry_after(const Error& error) {
+  const auto* refused = dynamic_cast<const Refused*>(&error);
+  return refused == nullptr ? 0ms : refused->retry_after();
 }
 
 template <typename Reply>
 Reply parse_reply(const wire::Header& header, const wire::Frames& frames) {
-  if (header.type == MessageType::error) throw_reply(wire::decode<ErrorReply>(frames.at(1)));
+  if (header.type == MessageType::error) throw Refused(wire::decode<ErrorReply>(frames.at(1)));
   if (header.type != wire::kTypeOf<Reply>) {
     throw Error(ErrorCode::invalid, "the broker answered with '" + std::string(wire::name_of(header.type)) +
                                         "' where '" + std::string(wire::name_of(wire::kTypeOf<Reply>)) +
@@ -117,8 +130,8 @@ struct Client::State {
     }
   }
 
-  void pause(std::chrono::milliseconds how_long) {
-    const auto until = steady_clock().now() + how_long;
+  void pause(std::chrono::milliseconds how_long, Clock::Time deadline) {
+    const auto until = std::min(deadline, steady_clock().now() + how_long);
     while (steady_clock().now() < until) {
       check_interrupted();
       // Whatever arrives now answers a request that was given up.
@@ -164,7 +177,7 @@ struct Client::State {
       } catch (const Error& error) {
         if (!is_passing(error)) throw;
         last_reason = error.what();
-        pause(backoff);
+        pause(std::max(backoff, retry_after(error)), deadline);
         backoff = std::min(backoff * 2, 1000ms);
       }
     }
@@ -227,7 +240,7 @@ struct Client::State {
         last_reason = error.what();
         again.push_back(chunk);
         if (steady_clock().now() >= deadline) give_up(last_reason);
-        pause(100ms);
+        pause(std::max<std::chrono::milliseconds>(100ms, retry_after(error)), deadline);
         for (const auto& [number, unanswered] : in_flight) again.push_back(unanswered);
         in_flight.clear();
       }

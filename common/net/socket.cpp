@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <unordered_map>
 #include <utility>
 #include <zmq.hpp>
 
@@ -17,6 +18,14 @@ namespace {
 // Messages queued in one direction for one peer. A worker's queue holds jobs that it asked for (credits), so this is
 // only reached by a peer that stopped reading.
 constexpr int kQueueLength = 2000;
+// From one peer to a Router, which takes them faster than a network brings them: what is over it waits with the sender.
+constexpr int kRouterReceives = 100;
+// Larger frames are handed over to ZeroMQ instead of copied, and counted as long as ZeroMQ has them. Smaller ones come
+// to kQueueLength * kLarge at most.
+constexpr std::size_t kLarge = 4u << 10;
+// Bytes of large frames that one peer may leave unread, and all together; beyond, who has any unread gets nothing more.
+constexpr std::size_t kMostUnread = 32u << 20;
+constexpr std::size_t kMostUnreadByAll = 512u << 20;
 constexpr std::chrono::milliseconds kHandshake{5000};
 constexpr std::chrono::milliseconds kPathHeartbeat{2000};  // ZeroMQ's own: proves the TCP path, not the program behind
 constexpr std::chrono::milliseconds kPathTimeout{10000};
@@ -32,13 +41,38 @@ void set_common_options(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::heartbeat_timeout, static_cast<int>(kPathTimeout.count()));
 }
 
-// Small frames are copied; a large one's string is handed over and freed when ZeroMQ has sent it.
-zmq::message_t to_message(std::string&& frame) {
-  constexpr std::size_t kCopyBelow = 16u << 10;
-  if (frame.size() < kCopyBelow) return zmq::message_t(frame.data(), frame.size());
-  auto* owned = new std::string(std::move(frame));
+// Bytes that ZeroMQ holds for one peer; counted down by its thread, as they leave or are dropped.
+struct Unread {
+  std::atomic<std::size_t> bytes{0};
+};
+
+// A large frame on its way out.
+struct Leaving {
+  std::string bytes;
+  std::shared_ptr<Unread> peer, all;  // empty where nobody counts
+  ~Leaving() {
+    for (const auto& unread : {peer, all}) {
+      if (unread) unread->bytes -= bytes.size();
+    }
+  }
+};
+
+zmq::message_t to_message(std::string&& frame, const std::shared_ptr<Unread>& peer,
+                          const std::shared_ptr<Unread>& all) {
+  if (frame.size() < kLarge) return zmq::message_t(frame.data(), frame.size());
+  for (const auto& unread : {peer, all}) {
+    if (unread) unread->bytes += frame.size();
+  }
+  auto* leaving = new Leaving{std::move(frame), peer, all};
   return zmq::message_t(
-      owned->data(), owned->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+      leaving->bytes.data(), leaving->bytes.size(), [](void*, void* hint) { delete static_cast<Leaving*>(hint); },
+      leaving);
+}
+
+std::size_t large_bytes(const wire::Frames& frames) {
+  std::size_t bytes = 0;
+  for (const std::string& frame : frames) bytes += frame.size() < kLarge ? 0 : frame.size();
+  return bytes;
 }
 
 // The parts of one message; empty when none is there. Parts beyond `most` are read and counted, not kept. `last` is the
@@ -56,11 +90,12 @@ std::vector<std::string> receive_parts(zmq::socket_t& socket, std::size_t most, 
 }
 
 // All or nothing: only the first part may fail, ZeroMQ takes the rest of a message it has begun.
-bool send_parts(zmq::socket_t& socket, wire::Frames&& frames, bool continues) {
+bool send_parts(zmq::socket_t& socket, wire::Frames&& frames, bool continues, const std::shared_ptr<Unread>& peer = {},
+                const std::shared_ptr<Unread>& all = {}) {
   for (std::size_t i = 0; i < frames.size(); ++i) {
     auto flags = zmq::send_flags::dontwait;
     if (i + 1 < frames.size()) flags = flags | zmq::send_flags::sndmore;
-    zmq::message_t message = to_message(std::move(frames[i]));
+    zmq::message_t message = to_message(std::move(frames[i]), peer, all);
     if (!socket.send(message, flags)) return false;
     continues = true;
   }
@@ -72,7 +107,6 @@ bool is_tcp(const std::string& endpoint) { return endpoint.compare(0, 6, "tcp://
 // For the endpoints that are bound after it. A plain endpoint of a Router with keys is asked about as well, so that no
 // message comes in without the User-Id that the Authenticator gave its connection.
 void set_door(zmq::socket_t& socket, const Authenticator& authenticator, bool curve) {
-  socket.set(zmq::sockopt::zap_enforce_domain, true);
   socket.set(zmq::sockopt::zap_domain, std::string(curve ? zap::kCurveDomain : zap::kPlainDomain));
   socket.set(zmq::sockopt::curve_server, curve);
   if (curve) socket.set(zmq::sockopt::curve_secretkey, authenticator.own().secret_key);
@@ -97,9 +131,31 @@ Refusal refusal_from(int event, int value, const PeerKeys& keys) {
 Context::Context() : state_(std::make_unique<State>()) {}
 Context::~Context() = default;
 
+std::size_t Incoming::bytes() const {
+  std::size_t bytes = 0;
+  for (const std::string& frame : frames) bytes += frame.size();
+  return bytes;
+}
+
 struct Router::State {
   zmq::socket_t socket;
   const Authenticator* authenticator;
+  std::shared_ptr<Unread> unread_by_all = std::make_shared<Unread>();
+  std::unordered_map<Peer, std::shared_ptr<Unread>> unread = {};  // by who was sent something large
+  std::size_t forget_at = 64;
+
+  // Null: this peer leaves too much unread.
+  std::shared_ptr<Unread> room_for(const Peer& peer, std::size_t bytes) {
+    if (unread.size() >= forget_at) {
+      std::erase_if(unread, [](const auto& entry) { return entry.second->bytes == 0; });
+      forget_at = std::max<std::size_t>(64, 2 * unread.size());
+    }
+    std::shared_ptr<Unread>& known = unread[peer];
+    if (!known) known = std::make_shared<Unread>();
+    const std::size_t held = known->bytes;
+    const bool full = held + bytes > kMostUnread || unread_by_all->bytes + bytes > kMostUnreadByAll;
+    return held > 0 && full ? nullptr : known;
+  }
 };
 
 Router::Router(Context& context, const std::vector<std::string>& endpoints, const Authenticator* authenticator)
@@ -109,6 +165,7 @@ Router::Router(Context& context, const std::vector<std::string>& endpoints, cons
   socket.set(zmq::sockopt::router_mandatory, true);  // say so when a peer has gone, instead of dropping silently
   // A peer may name itself; handing over an id would let it take another peer's place. Our own peers have no names.
   socket.set(zmq::sockopt::router_handover, false);
+  socket.set(zmq::sockopt::rcvhwm, kRouterReceives);
   socket.set(zmq::sockopt::backlog, kBacklog);
   for (const std::string& endpoint : endpoints) {
     try {
@@ -141,10 +198,15 @@ std::optional<Incoming> Router::receive() {
 }
 
 bool Router::send(const Peer& peer, wire::Frames frames) {
+  std::shared_ptr<Unread> room;
+  if (const std::size_t bytes = large_bytes(frames); bytes > 0) {
+    room = state_->room_for(peer, bytes);
+    if (!room) return false;
+  }
   zmq::message_t address(peer.data(), peer.size());
   try {
     if (!state_->socket.send(address, zmq::send_flags::dontwait | zmq::send_flags::sndmore)) return false;
-    return send_parts(state_->socket, std::move(frames), true);
+    return send_parts(state_->socket, std::move(frames), true, room, state_->unread_by_all);
   } catch (const zmq::error_t& error) {
     if (error.num() == EHOSTUNREACH) return false;
     throw Error(ErrorCode::internal, std::string("sending failed: ") + error.what());

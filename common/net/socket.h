@@ -44,6 +44,8 @@ struct Incoming {
   Role role = Role::none;
   std::string key;      // the peer's public key; empty on a plain connection
   wire::Frames frames;  // as many as came, at most kMaxFrames; the first should be a header
+
+  std::size_t bytes() const;
 };
 
 inline constexpr std::size_t kMaxFrames = 3;  // header, body, attachment; what has more is dropped
@@ -62,7 +64,7 @@ class Router {
 
   // The next message, if one is there.
   std::optional<Incoming> receive();
-  // False: the peer has gone, or does not read what it is sent (its queue is full).
+  // False: the peer has gone, or does not read what it is sent (its queue is full, by messages or by bytes).
   bool send(const Peer& peer, wire::Frames frames);
 
   void* handle() const;  // for PollLoop
