@@ -98,7 +98,8 @@ void BrokerLink::handle(const wire::Frames& frames) {
 void BrokerLink::handle(const Welcome& welcome) {
   session_ = welcome.session;
   taken_compute_ = taken_control_ = 0;
-  log::info("welcomed by {} at {}", welcome.broker, endpoints_[endpoint_]);
+  log::info("welcomed by {} at {} (protocol {}.{}, here {}.{})", welcome.broker, endpoints_[endpoint_], kProtocolMajor,
+            welcome.protocol_minor, kProtocolMajor, kProtocolMinor);
   const std::chrono::milliseconds period(welcome.heartbeat_ms);
   if (period.count() > 0 && period != heartbeat_period_) {
     heartbeat_period_ = period;

@@ -152,6 +152,7 @@ void Worker::make_link() {
   hello.compute_slots = static_cast<std::uint32_t>(options_.slots);
   hello.control_slots = static_cast<std::uint32_t>(options_.control_slots);
   hello.version = NS_VERSION;
+  hello.protocol_minor = kProtocolMinor;
   BrokerLink::Callbacks callbacks;
   callbacks.welcomed = [this] {
     offer();

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/net/poll_loop.h"
 #include "common/net/socket.h"
+#include "tests/support/other_minor.h"
 
 namespace ns {
 namespace {
@@ -210,6 +211,16 @@ TEST(Client, repeats_the_same_request_until_it_is_answered) {
   broker.stop();
   EXPECT_EQ(numbers, (std::vector<std::uint64_t>(3, numbers[0])));
   EXPECT_EQ(peers.size(), 3u) << "each time a new socket";
+}
+
+TEST(Client, understands_a_broker_one_minor_version_later_and_earlier) {
+  for (const auto translate : {test::as_next_minor, test::as_previous_minor}) {
+    OddBroker broker([&](net::Router& router, const net::Incoming& incoming) {
+      router.send(incoming.peer, test::message_of_next_minor(0));
+      router.send(incoming.peer, translate(wire::encode(number_of(incoming), Pong{"b", "v", 5})));
+    });
+    EXPECT_EQ(api::Client(broker.options()).ping().now_ms, 5u);
+  }
 }
 
 TEST(Client, does_not_try_again_before_the_broker_asked_it_to) {
