@@ -12,6 +12,8 @@
 #include "broker/event_waiters.h"
 #include "broker/handlers/handlers.h"
 #include "broker/listening.h"
+#include "broker/peers.h"
+#include "broker/shared_artifacts.h"
 #include "broker/store/client.h"
 #include "broker/turn_batches.h"
 #include "broker/worker_sessions.h"
@@ -54,8 +56,10 @@ struct Broker::State {
         workers(router, store, options.lease),
         waiters(store, steady_clock()),
         batches(store, waiters, options.lease),
-        artifacts(loop, options.artifacts),
-        parts{options, name, loop, router, admission, store, workers, waiters, batches, artifacts} {
+        peers(loop, context, store, options.advertise, authenticator ? authenticator->own() : net::KeyPair{}),
+        artifact_store(loop, options.artifacts),
+        artifacts(artifact_store, peers, options.artifact_copies),
+        parts{options, name, loop, router, admission, store, workers, waiters, batches, peers, artifacts} {
     loop.watch(router, [this] { receive(); });
     loop.at_turn_end([this] {
       batches.flush();  // before leasing: results make room
@@ -76,8 +80,11 @@ struct Broker::State {
   void resumed() {
     workers.look_for_work();
     waiters.wake_all();
-    if (std::exchange(announced, true)) return;
-    if (ready) ready(router.endpoints());
+    // Whoever is told that this broker is ready may count on the others knowing it.
+    peers.meet([this](const Peers::Known&, const std::optional<Error>& error) {
+      if (error || std::exchange(announced, true)) return;
+      if (ready) ready(router.endpoints());
+    });
   }
 
   void receive() {
@@ -113,7 +120,9 @@ struct Broker::State {
   WorkerSessions workers;
   EventWaiters waiters;
   TurnBatches batches;
-  ArtifactStore artifacts;
+  Peers peers;
+  ArtifactStore artifact_store;
+  SharedArtifacts artifacts;
   Parts parts;
   Ready ready;
   bool announced = false;

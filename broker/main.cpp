@@ -51,15 +51,22 @@ int main(int argc, char** argv) {
   std::uint32_t heartbeat_ms = static_cast<std::uint32_t>(options.heartbeat.count());
   app.add_option("--redis", options.redis, "unix:/path/redis.sock or tcp://host:port")->required();
   app.add_option("--listen", options.listen, "ZeroMQ endpoint; may be repeated")->required()->take_all();
-  app.add_option("--artifacts", options.artifacts, "folder of the artifacts; shared where there are several brokers")
-      ->required();
+  app.add_option("--artifacts", options.artifacts, "folder of the artifacts, of this broker or of several")->required();
   app.add_option("--key", options.key,
                  "file of this broker's secret key (ns-client keys new FILE): tcp:// is encrypted, and only who is in "
                  "--authorized-keys is let in");
   app.add_option("--authorized-keys", options.authorized_keys,
-                 "file with a line for each whom to let in: client, worker or admin, the public key, a name; read "
-                 "again at SIGHUP");
+                 "file with a line for each whom to let in: client, worker, admin or broker, the public key, a "
+                 "name; read again at SIGHUP");
   app.add_flag("--insecure", options.insecure, "listen without a key beyond this machine too");
+  app.add_option(
+      "--advertise", options.advertise,
+      "endpoint at which other brokers reach this one, tcp://host:port; needed where each has a folder of its "
+      "own");
+  app.add_option("--artifact-copies", options.artifact_copies,
+                 "brokers that must hold an artifact before its upload is acknowledged")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
   app.add_option("--lease", lease_ms, "how long a lease lasts without a heartbeat, in ms")
       ->check(CLI::Range(100, 3'600'000))
       ->capture_default_str();
@@ -80,6 +87,12 @@ int main(int argc, char** argv) {
                       "a heartbeat every " + std::to_string(heartbeat_ms) + " ms cannot keep a lease of " +
                           std::to_string(lease_ms) + " ms: give it at most half as many",
                       "heartbeat");
+    }
+    if (options.artifact_copies > 1 && options.advertise.empty()) {
+      throw ns::Error(ns::ErrorCode::invalid,
+                      "--artifact-copies " + std::to_string(options.artifact_copies) +
+                          " needs --advertise: the endpoint at which other brokers reach this one",
+                      "advertise");
     }
     options.lease = std::chrono::milliseconds(lease_ms);
     options.heartbeat = std::chrono::milliseconds(heartbeat_ms);

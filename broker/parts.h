@@ -18,8 +18,9 @@ namespace ns::broker {
 namespace store {
 class Client;
 }
-class ArtifactStore;
 class EventWaiters;
+class Peers;
+class SharedArtifacts;
 class TurnBatches;
 class WorkerSessions;
 
@@ -30,6 +31,8 @@ struct Options {
   std::string key;                  // file of this broker's secret key; empty: tcp:// is plain
   std::string authorized_keys;      // file: whom it lets in, when it has a key
   bool insecure = false;            // listen without a key beyond this machine too
+  std::string advertise;            // where other brokers reach this one; empty: they do not
+  std::size_t artifact_copies = 1;  // brokers that hold an artifact before its upload is acknowledged
   std::chrono::milliseconds lease = limits::kLease;
   std::chrono::milliseconds heartbeat = limits::kHeartbeat;
   AdmissionLimits admission;
@@ -45,7 +48,8 @@ struct Parts {
   WorkerSessions& workers;
   EventWaiters& waiters;
   TurnBatches& batches;
-  ArtifactStore& artifacts;
+  Peers& peers;
+  SharedArtifacts& artifacts;
 };
 
 }  // namespace ns::broker

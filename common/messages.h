@@ -366,16 +366,19 @@ struct Pong {
 
 // ---- artifacts; chunks travel as the attachment frame
 
+// `here` is how a broker asks another: of what is in that broker's own folder.
 struct StatArtifact {  // -> artifact_info
   ArtifactId artifact;
-  MSGPACK_DEFINE_MAP(artifact)
+  bool here = false;
+  MSGPACK_DEFINE_MAP(artifact, here)
 };
 
 struct ArtifactInfo {
   ArtifactId artifact;
   bool exists = false;
   std::uint64_t size = 0;
-  MSGPACK_DEFINE_MAP(artifact, exists, size)
+  bool kept = true;  // if it exists: on as many brokers as this service keeps copies; else it should be uploaded again
+  MSGPACK_DEFINE_MAP(artifact, exists, size, kept)
 };
 
 struct PutArtifact {  // + attachment -> artifact_info; exists is true once the whole is there and its hash is right
@@ -383,14 +386,16 @@ struct PutArtifact {  // + attachment -> artifact_info; exists is true once the 
   std::uint64_t size = 0;  // of the whole
   std::uint64_t offset = 0;
   std::string upload;  // the same random text for all chunks of one upload
-  MSGPACK_DEFINE_MAP(artifact, size, offset, upload)
+  bool here = false;
+  MSGPACK_DEFINE_MAP(artifact, size, offset, upload, here)
 };
 
 struct GetArtifact {  // -> artifact_chunk
   ArtifactId artifact;
   std::uint64_t offset = 0;
   std::uint32_t length = 0;
-  MSGPACK_DEFINE_MAP(artifact, offset, length)
+  bool here = false;
+  MSGPACK_DEFINE_MAP(artifact, offset, length, here)
 };
 
 struct ArtifactChunk {  // + attachment

@@ -10,6 +10,8 @@ Sender sender_of(net::Incoming& incoming) { return {std::move(incoming.peer), in
 
 std::string_view roles_of(Senders senders) {
   switch (senders) {
+    case Senders::everyone:
+      return "client, worker, admin or broker";
     case Senders::anyone:
       return "client, worker or admin";
     case Senders::clients:
@@ -67,6 +69,8 @@ void handle_frames(Parts& parts, const Request& request, MessageType type, wire:
 bool may_send(net::Role role, Senders senders) {
   if (role == net::Role::local) return true;
   switch (senders) {
+    case Senders::everyone:
+      return role != net::Role::none;
     case Senders::anyone:
       return role == net::Role::client || role == net::Role::worker || role == net::Role::admin;
     case Senders::clients:

@@ -22,9 +22,9 @@
   X(list_workers, ListWorkers, clients)     \
   X(get_queue, GetQueue, clients)           \
   X(ping, Ping, anyone)                     \
-  X(stat_artifact, StatArtifact, anyone)    \
-  X(put_artifact, PutArtifact, anyone)      \
-  X(get_artifact, GetArtifact, anyone)      \
+  X(stat_artifact, StatArtifact, everyone)  \
+  X(put_artifact, PutArtifact, everyone)    \
+  X(get_artifact, GetArtifact, everyone)    \
   X(hello, Hello, workers)                  \
   X(pull, Pull, workers)                    \
   X(heartbeat, Heartbeat, workers)          \
@@ -39,6 +39,7 @@ namespace ns::broker {
 
 // The words of the last column.
 enum class Senders {
+  everyone,   // client, worker, admin; other brokers
   anyone,     // client, worker, admin
   clients,    // client, admin
   workers,    // worker; the coordinators that run there too

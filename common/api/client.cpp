@@ -17,6 +17,7 @@
 namespace ns::api {
 namespace {
 
+constexpr int kUploadTries = 3;
 constexpr std::size_t kChunksInFlight = 4;           // hides a round trip without filling a queue
 constexpr std::chrono::milliseconds kGlance = 50ms;  // between two looks at `interrupted`
 
@@ -191,11 +192,11 @@ struct Client::State {
     std::uint64_t length;
   };
 
-  // Sends requests made by `make` for every chunk of [0, size), several at a time; `take` gets each answer (and says
-  // whether the transfer is complete already).
+  // Sends requests made by `make` for every chunk of [begin, size), several at a time; `take` gets each answer (and
+  // says whether the transfer is complete already).
   template <typename Reply, typename Make, typename Take>
-  void transfer(std::uint64_t size, const Make& make, const Take& take) {
-    std::uint64_t next = 0;
+  void transfer(std::uint64_t begin, std::uint64_t size, const Make& make, const Take& take) {
+    std::uint64_t next = begin;
     bool complete = false;
     std::deque<Chunk> again;
     std::map<std::uint64_t, Chunk> in_flight;  // by request number
@@ -248,9 +249,24 @@ struct Client::State {
     }
   }
 
+  // Whether the store says so: it has all of it, on as many brokers as keep copies.
+  bool is_kept(const ArtifactId& id) {
+    const auto info = call<ArtifactInfo>(StatArtifact{id});
+    return info.exists && info.kept;
+  }
+
   // `read(offset, length)` gives the bytes.
   template <typename Read>
   void upload(const ArtifactId& id, std::uint64_t size, const Read& read, const Progress& progress) {
+    for (int tries = 0; tries < kUploadTries; ++tries) {
+      if (upload_once(id, size, read, progress)) return;
+    }
+    throw Error(ErrorCode::unavailable, "the upload of " + id.text + " was not completed: try again");
+  }
+
+  // False when its chunks came to lie on different brokers, because one went away meanwhile.
+  template <typename Read>
+  bool upload_once(const ArtifactId& id, std::uint64_t size, const Read& read, const Progress& progress) {
     PutArtifact put;
     put.artifact = id;
     put.size = size;
@@ -258,7 +274,7 @@ struct Client::State {
     std::uint64_t sent = 0;
     bool stored = false;
     transfer<ArtifactInfo>(
-        size,
+        0, size,
         [&](std::uint64_t number, const Chunk& chunk) {
           put.offset = chunk.offset;
           wire::Frames frames = wire::encode(number, put);
@@ -271,7 +287,7 @@ struct Client::State {
           stored = stored || info.exists;
           return stored;
         });
-    if (!stored) throw Error(ErrorCode::unavailable, "the upload of " + id.text + " was not completed: try again");
+    return stored;
   }
 };
 
@@ -311,7 +327,7 @@ ArtifactInfo Client::stat_artifact(const ArtifactId& id) { return state_->call<A
 ArtifactId Client::put_artifact(const std::filesystem::path& path, const Progress& progress) {
   const std::uint64_t size = size_of(path);
   const ArtifactId id = artifact_id_of_file(path);
-  if (stat_artifact(id).exists) return id;
+  if (state_->is_kept(id)) return id;
   std::ifstream file(path, std::ios::binary);
   const auto read = [&](std::uint64_t offset, std::uint64_t length) {
     std::string bytes(length, '\0');
@@ -326,7 +342,7 @@ ArtifactId Client::put_artifact(const std::filesystem::path& path, const Progres
 
 ArtifactId Client::put_artifact_bytes(std::string_view bytes) {
   const ArtifactId id = artifact_id_of(bytes);
-  if (stat_artifact(id).exists) return id;
+  if (state_->is_kept(id)) return id;
   const auto read = [&](std::uint64_t offset, std::uint64_t length) {
     return std::string(bytes.substr(offset, length));
   };
@@ -335,8 +351,16 @@ ArtifactId Client::put_artifact_bytes(std::string_view bytes) {
 }
 
 void Client::get_artifact(const ArtifactId& id, const std::filesystem::path& target, const Progress& progress) {
-  const ArtifactInfo info = stat_artifact(id);
-  if (!info.exists) throw Error(ErrorCode::not_found, "artifact " + id.text + " is not in the store");
+  // The first chunk tells the size of all.
+  const GetArtifact get{id, 0, static_cast<std::uint32_t>(limits::kChunkBytes)};
+  std::string first;
+  const std::uint64_t size = state_->call<ArtifactChunk>(get, 0ms, &first).size;
+  const auto require_length = [&](const std::string& bytes, std::uint64_t length) {
+    if (bytes.size() == length) return;
+    throw Error(ErrorCode::invalid, "artifact " + id.text + ": a chunk of " + std::to_string(bytes.size()) +
+                                        " bytes came where " + std::to_string(length) + " were expected");
+  };
+  require_length(first, std::min<std::uint64_t>(limits::kChunkBytes, size));
   std::filesystem::path temporary = target;
   temporary += "." + random_word();
   struct Removal {
@@ -350,23 +374,25 @@ void Client::get_artifact(const ArtifactId& id, const std::filesystem::path& tar
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   if (!file) throw Error(ErrorCode::unavailable, "file '" + temporary.string() + "' cannot be written");
   std::uint64_t received = 0;
-  state_->transfer<ArtifactChunk>(
-      info.size,
-      [&](std::uint64_t number, const State::Chunk& chunk) {
-        return wire::encode(number, GetArtifact{id, chunk.offset,
-                                                static_cast<std::uint32_t>(std::max<std::uint64_t>(chunk.length, 1))});
-      },
-      [&](const ArtifactChunk&, const State::Chunk& chunk, const std::string& bytes) {
-        if (bytes.size() != chunk.length) {
-          throw Error(ErrorCode::invalid, "artifact " + id.text + ": a chunk of " + std::to_string(bytes.size()) +
-                                              " bytes came where " + std::to_string(chunk.length) + " were expected");
-        }
-        file.seekp(static_cast<std::streamoff>(chunk.offset));
-        file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        received += bytes.size();
-        if (progress) progress(received, info.size);
-        return false;
-      });
+  const auto take = [&](std::uint64_t offset, const std::string& bytes) {
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    received += bytes.size();
+    if (progress) progress(received, size);
+  };
+  take(0, first);
+  if (received < size) {
+    state_->transfer<ArtifactChunk>(
+        received, size,
+        [&](std::uint64_t number, const State::Chunk& chunk) {
+          return wire::encode(number, GetArtifact{id, chunk.offset, static_cast<std::uint32_t>(chunk.length)});
+        },
+        [&](const ArtifactChunk&, const State::Chunk& chunk, const std::string& bytes) {
+          require_length(bytes, chunk.length);
+          take(chunk.offset, bytes);
+          return false;
+        });
+  }
   file.close();
   if (!file) throw Error(ErrorCode::unavailable, "file '" + temporary.string() + "' cannot be written");
   if (artifact_id_of_file(temporary) != id) {

@@ -3,7 +3,8 @@
 // It answers on a thread of its own, so that a handshake never waits for the loop, at inproc://zeromq.zap.01 of its
 // Context. Whoever is not let in gets no further than the handshake. Who a peer is, is asked again with each message:
 // a key that was taken from the list is refused from the next reload() on, whoever stays in the list keeps its
-// connection. Any thread; must outlive the Routers that it is given to, and one Context has at most one.
+// connection. Brokers that share a key let one another in (Role::broker) without a line. Any thread; must outlive the
+// Routers that it is given to, and one Context has at most one.
 #pragma once
 
 #include <filesystem>

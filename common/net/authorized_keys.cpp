@@ -17,8 +17,8 @@ constexpr std::size_t kMostKeys = 100'000;
 constexpr std::size_t kMostFileBytes = 16u << 20;
 constexpr std::size_t kMostName = 128;
 
-constexpr std::array<std::pair<std::string_view, Role>, 3> kListed{
-    {{"client", Role::client}, {"worker", Role::worker}, {"admin", Role::admin}}};
+constexpr std::array<std::pair<std::string_view, Role>, 4> kListed{
+    {{"client", Role::client}, {"worker", Role::worker}, {"admin", Role::admin}, {"broker", Role::broker}}};
 
 Role listed_role(std::string_view word) {
   for (const auto& [name, role] : kListed) {
@@ -62,7 +62,7 @@ AuthorizedKeys AuthorizedKeys::parse(std::string_view text, const std::string& s
     std::getline(words >> std::ws, name);
     Entry entry{listed_role(role), name.substr(0, name.find_last_not_of(" \t\r") + 1)};
     if (entry.role == Role::none) {
-      throw refuse("'" + role.substr(0, 80) + "' is no role: it must be client, worker or admin");
+      throw refuse("'" + role.substr(0, 80) + "' is no role: it must be client, worker, admin or broker");
     }
     if (!is_key(key)) {
       throw refuse("'" + key.substr(0, 80) + "' is no public key: it must be the 40 characters of a FILE.pub");

@@ -21,6 +21,7 @@ enum class Role {
   client,  // submits, reads, cancels
   worker,  // leases jobs and reports; runs the coordinators of tasks
   admin,   // what clients do, and operating the queue
+  broker,  // another broker on the same Redis: artifacts
   local,   // everything: a plain connection, guarded by the machine it stays on
 };
 
