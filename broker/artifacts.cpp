@@ -152,7 +152,7 @@ void ArtifactStore::submit(std::function<Value()> work, Callback<Value> callback
   {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() >= kMostWaiting) throw Error(ErrorCode::overloaded, "the artifact store is busy");
-    waiting_.push_back([this, work = std::move(work), callback = std::move(callback)] {
+    waiting_.push_back([this, work = std::move(work), callback = std::move(callback)]() mutable {
       Value value{};
       std::optional<Error> error;
       try {
@@ -163,7 +163,8 @@ void ArtifactStore::submit(std::function<Value()> work, Callback<Value> callback
         error = Error(ErrorCode::unavailable, std::string("artifact store: ") + thrown.what());
       }
       const std::lock_guard done_lock(mutex_);
-      done_.push_back([callback, value = std::move(value), error] { callback(value, error); });
+      // Moved: what the callback holds belongs to the loop's thread, which must be the one to let go of it.
+      done_.push_back([callback = std::move(callback), value = std::move(value), error] { callback(value, error); });
     });
   }
   changed_.notify_one();

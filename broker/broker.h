@@ -1,6 +1,6 @@
 // Broker: accepts, stores, leases. One event loop over ZeroMQ and Redis that never blocks; keeps nothing that matters.
 //
-// Owned by main, or by a test; used by one thread. stop() may be called from a signal handler.
+// Owned by main, or by a test; used by one thread. stop() and reload() may be called from a signal handler.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,7 @@ class Broker {
   using Ready = std::function<void(const std::vector<std::string>& endpoints)>;
   void run(const Ready& ready);
   void stop();
+  void reload();  // reads the list of authorized keys again; a list that is wrong is told of and changes nothing
 
  private:
   struct State;

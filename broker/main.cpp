@@ -1,5 +1,6 @@
-// ns-broker: flags, then a Broker until SIGTERM or SIGINT.
+// ns-broker: flags, then a Broker until SIGTERM or SIGINT; SIGHUP makes it read the list of authorized keys again.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -17,13 +18,27 @@ void end(int) {
   if (running != nullptr) running->stop();
 }
 
-void end_on_signals(ns::broker::Broker& broker) {
+void reload(int) {
+  if (running != nullptr) running->reload();
+}
+
+void act_on_signals(ns::broker::Broker& broker) {
   running = &broker;
   struct sigaction action {};
   action.sa_handler = end;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
+  action.sa_handler = reload;
+  sigaction(SIGHUP, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
+}
+
+// A connection is a descriptor; the usual 1024 is there for programs that use select().
+void use_all_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
@@ -36,13 +51,30 @@ int main(int argc, char** argv) {
   std::uint32_t heartbeat_ms = static_cast<std::uint32_t>(options.heartbeat.count());
   app.add_option("--redis", options.redis, "unix:/path/redis.sock or tcp://host:port")->required();
   app.add_option("--listen", options.listen, "ZeroMQ endpoint; may be repeated")->required()->take_all();
-  app.add_option("--artifacts", options.artifacts, "folder of the artifacts; shared where there are several brokers")
-      ->required();
+  app.add_option("--artifacts", options.artifacts, "folder of the artifacts, of this broker or of several")->required();
+  app.add_option("--key", options.key,
+                 "file of this broker's secret key (ns-client keys new FILE): tcp:// is encrypted, and only who is in "
+                 "--authorized-keys is let in");
+  app.add_option("--authorized-keys", options.authorized_keys,
+                 "file with a line for each whom to let in: client, worker, admin or broker, the public key, a "
+                 "name; read again at SIGHUP");
+  app.add_flag("--insecure", options.insecure, "listen without a key beyond this machine too");
+  app.add_option(
+      "--advertise", options.advertise,
+      "endpoint at which other brokers reach this one, tcp://host:port; needed where each has a folder of its "
+      "own");
+  app.add_option("--artifact-copies", options.artifact_copies,
+                 "brokers that must hold an artifact before its upload is acknowledged")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
   app.add_option("--lease", lease_ms, "how long a lease lasts without a heartbeat, in ms")
       ->check(CLI::Range(100, 3'600'000))
       ->capture_default_str();
   app.add_option("--heartbeat", heartbeat_ms, "how often a worker should send one, in ms")
       ->check(CLI::Range(10, 600'000))
+      ->capture_default_str();
+  app.add_option("--submit-rate", options.admission.submissions_a_second,
+                 "submissions a second of one key, or of one connection without a key; 0: unbounded")
       ->capture_default_str();
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->capture_default_str();
   app.set_version_flag("--version", std::string(NS_VERSION));
@@ -56,10 +88,17 @@ int main(int argc, char** argv) {
                           std::to_string(lease_ms) + " ms: give it at most half as many",
                       "heartbeat");
     }
+    if (options.artifact_copies > 1 && options.advertise.empty()) {
+      throw ns::Error(ns::ErrorCode::invalid,
+                      "--artifact-copies " + std::to_string(options.artifact_copies) +
+                          " needs --advertise: the endpoint at which other brokers reach this one",
+                      "advertise");
+    }
     options.lease = std::chrono::milliseconds(lease_ms);
     options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
+    use_all_descriptors();
     ns::broker::Broker broker(options);
-    end_on_signals(broker);
+    act_on_signals(broker);
     broker.run([](const std::vector<std::string>& endpoints) {
       std::cout << "ns-broker ready";
       for (const std::string& endpoint : endpoints) std::cout << ' ' << endpoint;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/admission.h"
 #include "common/limits.h"
 
 namespace ns::net {
@@ -17,8 +18,9 @@ namespace ns::broker {
 namespace store {
 class Client;
 }
-class ArtifactStore;
 class EventWaiters;
+class Peers;
+class SharedArtifacts;
 class TurnBatches;
 class WorkerSessions;
 
@@ -26,8 +28,14 @@ struct Options {
   std::string redis;                // "unix:/path" or "tcp://host:port"
   std::vector<std::string> listen;  // ZeroMQ endpoints
   std::string artifacts;            // folder; may be shared with other brokers
+  std::string key;                  // file of this broker's secret key; empty: tcp:// is plain
+  std::string authorized_keys;      // file: whom it lets in, when it has a key
+  bool insecure = false;            // listen without a key beyond this machine too
+  std::string advertise;            // where other brokers reach this one; empty: they do not
+  std::size_t artifact_copies = 1;  // brokers that hold an artifact before its upload is acknowledged
   std::chrono::milliseconds lease = limits::kLease;
   std::chrono::milliseconds heartbeat = limits::kHeartbeat;
+  AdmissionLimits admission;
 };
 
 struct Parts {
@@ -35,11 +43,13 @@ struct Parts {
   const std::string& name;  // of this broker, for people
   net::PollLoop& loop;
   net::Router& router;
+  Admission& admission;
   store::Client& store;
   WorkerSessions& workers;
   EventWaiters& waiters;
   TurnBatches& batches;
-  ArtifactStore& artifacts;
+  Peers& peers;
+  SharedArtifacts& artifacts;
 };
 
 }  // namespace ns::broker

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/admission.h"
 #include "broker/store/client.h"
 #include "common/error.h"
 #include "common/net/socket.h"
@@ -13,12 +14,22 @@
 
 namespace ns::broker {
 
+// Who sent a request: a connection, and what its handshake proved.
+struct Sender {
+  net::Peer peer;
+  net::Role role = net::Role::none;
+  std::string key;  // public; empty on a plain connection
+};
+
 class Request {
  public:
-  Request(net::Router& router, net::Peer peer, std::uint64_t number)
-      : router_(&router), peer_(std::move(peer)), number_(number) {}
+  Request(net::Router& router, Sender sender, std::uint64_t number)
+      : router_(&router), sender_(std::move(sender)), number_(number) {}
 
-  const net::Peer& peer() const { return peer_; }
+  const net::Peer& peer() const { return sender_.peer; }
+  const Sender& sender() const { return sender_; }
+  // From here on it counts as under way, until the last copy of it has gone.
+  void admit(Admission::Place place) { place_ = std::move(place); }
 
   template <typename Message>
   void reply(const Message& message, std::string attachment = {}) const {
@@ -27,6 +38,7 @@ class Request {
     send(std::move(frames));
   }
   void fail(const Error&) const;
+  void fail(const Error&, std::chrono::milliseconds retry_after) const;
 
   // What to do with the answer of a function in Redis; whatever it throws, or Redis refuses, is replied as an error.
   store::Connection::Callback then(std::function<void(const store::Reply&)> what) const;
@@ -40,8 +52,9 @@ class Request {
   void send(wire::Frames) const;
 
   net::Router* router_;
-  net::Peer peer_;
+  Sender sender_;
   std::uint64_t number_;
+  Admission::Place place_;
 };
 
 // Runs `work`; the one catch around everything that is done for a request.

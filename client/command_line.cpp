@@ -17,8 +17,8 @@ constexpr int kWrongUse = 2;
 
 // In the order of the help.
 constexpr void (*kCommands[])(CommandLine&) = {
-    add_up,   add_down,    add_submit, add_status, add_watch,   add_result,    add_cancel,
-    add_list, add_workers, add_queue,  add_schema, add_version, add_supervise,
+    add_up,   add_down,    add_submit, add_status, add_watch,  add_result,  add_cancel,
+    add_list, add_workers, add_queue,  add_keys,   add_schema, add_version, add_supervise,
 };
 
 constexpr const char* kFooter = R"(
@@ -36,6 +36,10 @@ Where the broker is, the first that says anything:
   NS_BROKER              the same, separated by commas
   settings file          broker: tcp://host:port   (~/.config/ns/config.yaml, or --config)
   the private stack      in --dir, NS_DIR, $XDG_STATE_HOME/ns or ~/.local/state/ns
+
+A broker on other machines lets in who has a key (ns-client keys new FILE); the first that says anything:
+  --key FILE, NS_KEY, or key: in the settings file                 one's own secret key
+  --broker-key PUB, NS_BROKER_KEY, or broker_key: there            the broker's public key, its FILE.pub
 
 Exit status: 0 done, 1 failed or criterion not met, 2 wrong use or input, 3 service not reachable, 130 interrupted.)";
 
@@ -96,6 +100,8 @@ void add_global_flags(CLI::App& app, Settings& settings) {
       ->type_name("ENDPOINT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--key", settings.key, "Secret key, for a broker that has one")->type_name("FILE");
+  app.add_option("--broker-key", settings.broker_key, "The broker's public key, or the file with it")->type_name("PUB");
   app.add_option("--dir", settings.directory, "Folder of the private stack")->type_name("FOLDER");
   app.add_option("--config", settings.config, "Settings file")->type_name("FILE");
   app.add_flag("--json", settings.json, "One JSON object on standard output (watch: one a line)");

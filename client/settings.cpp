@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -75,7 +76,13 @@ std::string text_of(const std::filesystem::path& file) {
   return text;
 }
 
-std::vector<std::string> brokers_in(const std::filesystem::path& file) {
+struct FileSettings {
+  std::vector<std::string> brokers;
+  std::string key;
+  std::string broker_key;
+};
+
+FileSettings read_settings_file(const std::filesystem::path& file) {
   const auto refuse = [&](const std::string& what) -> Error {
     return Error(ErrorCode::invalid, fmt::format("{}: {}", file.string(), what), "config");
   };
@@ -88,15 +95,29 @@ std::vector<std::string> brokers_in(const std::filesystem::path& file) {
   if (content.is_null()) return {};
   if (!content.is_object()) throw refuse("expected fields, such as broker: tcp://host:port");
   for (const auto& [key, ignored] : content.items()) {
-    if (key != "broker") throw refuse(fmt::format("no such field: {}; known here: broker", key));
+    if (key == "broker" || key == "key" || key == "broker_key") continue;
+    throw refuse(fmt::format("no such field: {}; known here: broker, key, broker_key", key));
   }
-  if (!content.contains("broker")) return {};
+  const auto text = [&](const char* field) {
+    if (!content.contains(field)) return std::string();
+    if (!content[field].is_string()) throw refuse(fmt::format("{}: expected the name of a file", field));
+    return content[field].get<std::string>();
+  };
+  // A file's name is meant as seen from the settings file; a key is no name of a file there.
+  const auto beside = [&](const std::string& name) {
+    const std::filesystem::path path = file.parent_path() / name;
+    std::error_code ignored;
+    return name.empty() || (net::is_key(name) && !std::filesystem::exists(path, ignored)) ? name : path.string();
+  };
+  FileSettings settings{{}, beside(text("key")), beside(text("broker_key"))};
+  if (!content.contains("broker")) return settings;
   json& broker = content["broker"];
   if (broker.is_string()) broker = json::array({broker});
   const bool texts =
       broker.is_array() && std::all_of(broker.begin(), broker.end(), [](const json& one) { return one.is_string(); });
   if (!texts) throw refuse("broker: expected an endpoint, such as tcp://host:port, or a list of them");
-  return checked(broker.get<std::vector<std::string>>(), file.string());
+  settings.brokers = checked(broker.get<std::vector<std::string>>(), file.string());
+  return settings;
 }
 
 // Ids begin with the time, so tasks of one day look alike at the front; the end tells them apart just as well.
@@ -148,7 +169,7 @@ std::vector<std::string> find_endpoints(const Settings& settings) {
   const bool folder_named = !settings.directory.empty();
   if (!folder_named) {
     if (const auto file = settings_file(settings)) {
-      if (auto named = brokers_in(*file); !named.empty()) return named;
+      if (auto named = read_settings_file(*file).brokers; !named.empty()) return named;
     }
   }
   const stack::Layout layout(stack_directory(settings));
@@ -160,9 +181,26 @@ std::vector<std::string> find_endpoints(const Settings& settings) {
                   layout.directory().string(), folder_named ? " --dir " + layout.directory().string() : std::string()));
 }
 
+net::PeerKeys find_keys(const Settings& settings) {
+  FileSettings named;
+  if (const auto file = settings_file(settings)) named = read_settings_file(*file);
+  const auto first = [](std::initializer_list<std::string> texts) {
+    for (const std::string& text : texts) {
+      if (!text.empty()) return text;
+    }
+    return std::string();
+  };
+  return net::read_peer_keys(first({settings.key, environment("NS_KEY"), named.key}),
+                             first({settings.broker_key, environment("NS_BROKER_KEY"), named.broker_key}));
+}
+
 std::unique_ptr<api::Client> connect(const Settings& settings) {
   api::ClientOptions options;
   options.endpoints = find_endpoints(settings);
+  const bool beyond_a_folder =
+      std::any_of(options.endpoints.begin(), options.endpoints.end(),
+                  [](const std::string& endpoint) { return endpoint.compare(0, 6, "tcp://") == 0; });
+  if (beyond_a_folder) options.keys = find_keys(settings);
   options.interrupted = interrupted;
   return std::make_unique<api::Client>(std::move(options));
 }

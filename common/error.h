@@ -18,6 +18,7 @@ enum class ErrorCode {
   conflict,      // the same id was used for something else
   stale,         // the lease has ended; whoever holds it writes nothing more
   too_large,     // over a stated limit
+  forbidden,     // whoever asks has not the role for it, or is not let in
   unsupported,   // understood, but this build cannot do it (an operator, a protocol version)
   overloaded,    // try again later
   unavailable,   // the service (broker, Redis, a worker) cannot be reached
@@ -36,12 +37,13 @@ struct ErrorEntry {
 };
 
 // One line a code; the order is that of ErrorCode.
-inline constexpr std::array<ErrorEntry, 12> kErrorTable{{
+inline constexpr std::array<ErrorEntry, 13> kErrorTable{{
     {ErrorCode::invalid, "invalid", 422, 2, false},
     {ErrorCode::not_found, "not_found", 404, 2, false},
     {ErrorCode::conflict, "conflict", 409, 2, false},
     {ErrorCode::stale, "stale", 409, 1, false},
     {ErrorCode::too_large, "too_large", 413, 2, false},
+    {ErrorCode::forbidden, "forbidden", 403, 2, false},
     {ErrorCode::unsupported, "unsupported", 422, 2, false},
     {ErrorCode::overloaded, "overloaded", 503, 3, true},
     {ErrorCode::unavailable, "unavailable", 503, 3, true},

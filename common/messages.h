@@ -86,7 +86,7 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
 namespace ns {
 
 inline constexpr std::uint8_t kProtocolMajor = 1;  // another major number is refused
-inline constexpr std::uint8_t kProtocolMinor = 0;  // another minor number is fine
+inline constexpr std::uint8_t kProtocolMinor = 1;  // another minor number is fine
 
 enum class MessageType : std::uint16_t {
   // replies that many requests share
@@ -366,16 +366,19 @@ struct Pong {
 
 // ---- artifacts; chunks travel as the attachment frame
 
+// `here` is how a broker asks another: of what is in that broker's own folder.
 struct StatArtifact {  // -> artifact_info
   ArtifactId artifact;
-  MSGPACK_DEFINE_MAP(artifact)
+  bool here = false;
+  MSGPACK_DEFINE_MAP(artifact, here)
 };
 
 struct ArtifactInfo {
   ArtifactId artifact;
   bool exists = false;
   std::uint64_t size = 0;
-  MSGPACK_DEFINE_MAP(artifact, exists, size)
+  bool kept = true;  // if it exists: on as many brokers as this service keeps copies; else it should be uploaded again
+  MSGPACK_DEFINE_MAP(artifact, exists, size, kept)
 };
 
 struct PutArtifact {  // + attachment -> artifact_info; exists is true once the whole is there and its hash is right
@@ -383,14 +386,16 @@ struct PutArtifact {  // + attachment -> artifact_info; exists is true once the 
   std::uint64_t size = 0;  // of the whole
   std::uint64_t offset = 0;
   std::string upload;  // the same random text for all chunks of one upload
-  MSGPACK_DEFINE_MAP(artifact, size, offset, upload)
+  bool here = false;
+  MSGPACK_DEFINE_MAP(artifact, size, offset, upload, here)
 };
 
 struct GetArtifact {  // -> artifact_chunk
   ArtifactId artifact;
   std::uint64_t offset = 0;
   std::uint32_t length = 0;
-  MSGPACK_DEFINE_MAP(artifact, offset, length)
+  bool here = false;
+  MSGPACK_DEFINE_MAP(artifact, offset, length, here)
 };
 
 struct ArtifactChunk {  // + attachment
@@ -412,11 +417,12 @@ struct Hello {  // -> welcome; starts a session: credits are counted from zero a
   std::uint32_t compute_slots = 0;
   std::uint32_t control_slots = 0;
   std::string version;
-  std::string pool = "default";    // which tasks it is for
-  std::vector<std::string> tags;   // what its operator says of it; a task may ask for some
-  std::uint64_t memory_bytes = 0;  // that its jobs may use together; 0: not known
+  std::string pool = "default";      // which tasks it is for
+  std::vector<std::string> tags;     // what its operator says of it; a task may ask for some
+  std::uint64_t memory_bytes = 0;    // that its jobs may use together; 0: not known
+  std::uint32_t protocol_minor = 0;  // 1.0 did not say
   MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version, pool, tags,
-                     memory_bytes)
+                     memory_bytes, protocol_minor)
 };
 
 struct Welcome {
@@ -425,7 +431,8 @@ struct Welcome {
   std::uint64_t session = 0;
   std::uint32_t lease_ms = 0;
   std::uint32_t heartbeat_ms = 0;
-  MSGPACK_DEFINE_MAP(broker, version, session, lease_ms, heartbeat_ms)
+  std::uint32_t protocol_minor = 0;
+  MSGPACK_DEFINE_MAP(broker, version, session, lease_ms, heartbeat_ms, protocol_minor)
 };
 
 // No reply of its own; jobs follow as they are there. Credits are cumulative over the session, so that a repeated or

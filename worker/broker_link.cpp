@@ -21,9 +21,11 @@ constexpr auto kLinger = 500ms;
 
 }  // namespace
 
-BrokerLink::BrokerLink(net::PollLoop& loop, std::vector<std::string> endpoints, Hello hello, Callbacks callbacks)
+BrokerLink::BrokerLink(net::PollLoop& loop, std::vector<std::string> endpoints, net::PeerKeys keys, Hello hello,
+                       Callbacks callbacks)
     : loop_(loop),
       endpoints_(std::move(endpoints)),
+      keys_(std::move(keys)),
       hello_(std::move(hello)),
       callbacks_(std::move(callbacks)),
       heartbeat_period_(limits::kHeartbeat) {
@@ -45,7 +47,7 @@ bool BrokerLink::send(const Message& message) {
 void BrokerLink::connect(std::size_t endpoint) {
   if (dealer_) loop_.unwatch(*dealer_);
   endpoint_ = endpoint % endpoints_.size();
-  dealer_ = std::make_unique<net::Dealer>(context_, endpoints_[endpoint_]);
+  dealer_ = std::make_unique<net::Dealer>(context_, endpoints_[endpoint_], keys_, net::Explain::yes);
   loop_.watch(*dealer_, [this] { receive(); });
   say_hello();
 }
@@ -96,7 +98,8 @@ void BrokerLink::handle(const wire::Frames& frames) {
 void BrokerLink::handle(const Welcome& welcome) {
   session_ = welcome.session;
   taken_compute_ = taken_control_ = 0;
-  log::info("welcomed by {} at {}", welcome.broker, endpoints_[endpoint_]);
+  log::info("welcomed by {} at {} (protocol {}.{}, here {}.{})", welcome.broker, endpoints_[endpoint_], kProtocolMajor,
+            welcome.protocol_minor, kProtocolMajor, kProtocolMinor);
   const std::chrono::milliseconds period(welcome.heartbeat_ms);
   if (period.count() > 0 && period != heartbeat_period_) {
     heartbeat_period_ = period;
@@ -162,7 +165,8 @@ void BrokerLink::handle(const ErrorReply& reply) {
 
 void BrokerLink::beat() {
   if (++unanswered_ > kMostUnanswered) {
-    log::warning("{} does not answer", endpoints_[endpoint_]);
+    const auto refusal = dealer_->refusal();
+    log::warning("{} does not answer{}", endpoints_[endpoint_], refusal ? ": " + refusal->why : std::string());
     connect(endpoint_ + 1);
     return;
   }

@@ -32,7 +32,7 @@ class BrokerLink {
     std::uint32_t compute = 0, control = 0;
   };
 
-  BrokerLink(net::PollLoop&, std::vector<std::string> endpoints, Hello, Callbacks);
+  BrokerLink(net::PollLoop&, std::vector<std::string> endpoints, net::PeerKeys, Hello, Callbacks);
   ~BrokerLink();
   BrokerLink(const BrokerLink&) = delete;
   BrokerLink& operator=(const BrokerLink&) = delete;
@@ -65,6 +65,7 @@ class BrokerLink {
 
   net::PollLoop& loop_;
   std::vector<std::string> endpoints_;
+  const net::PeerKeys keys_;
   Hello hello_;
   Callbacks callbacks_;
   net::Context context_;

@@ -45,6 +45,9 @@ int main(int count, char** arguments) {
                  "Endpoint of a broker, tcp://host:port or ipc://path; may be repeated, the next is tried when one "
                  "does not answer")
       ->required();
+  app.add_option("--key", options.key,
+                 "File of this worker's secret key, where the broker has one (ns-client keys new FILE)");
+  app.add_option("--broker-key", options.broker_key, "The broker's public key: its FILE.pub, or the key itself");
   auto* by_socket =
       app.add_option("--socket", socket, "Run on the cores and memory of this CPU socket, counted from 0");
   app.add_option("--cpus", cpus, "Run on these CPUs, \"0-3,8\"")->excludes(by_socket);
@@ -65,6 +68,9 @@ int main(int count, char** arguments) {
   try {
     if (socket < 0 && cpus.empty()) throw Error(ErrorCode::invalid, "--socket N or --cpus LIST is needed");
     options.cpus = cpus.empty() ? cpus_of_socket(socket) : checked_cpus(parse_cpus(cpus));
+    if (!options.key.empty()) options.key = std::filesystem::absolute(options.key).string();  // runners read it too
+    if (std::filesystem::exists(options.broker_key))
+      options.broker_key = std::filesystem::absolute(options.broker_key).string();
     options.cache = cache;
     options.cache_bytes = parse_bytes(cache_size, "--cache-size");
     options.memory_limit = parse_bytes(memory_limit, "--memory-limit");

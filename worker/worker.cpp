@@ -126,6 +126,8 @@ void Worker::make_slots() {
     settings.name = compute ? fmt::format("slot {}", index) : fmt::format("control slot {}", index - options_.slots);
     settings.log_level = options_.log_level;
     settings.endpoints = options_.endpoints;
+    settings.key = options_.key;
+    settings.broker_key = options_.broker_key;
     settings.cache_folder = (fs::absolute(options_.cache) / "artifacts").string();
     settings.cache_bytes = options_.cache_bytes;
     settings.work_folder = (work_folder() / std::to_string(index)).string();
@@ -150,6 +152,7 @@ void Worker::make_link() {
   hello.compute_slots = static_cast<std::uint32_t>(options_.slots);
   hello.control_slots = static_cast<std::uint32_t>(options_.control_slots);
   hello.version = NS_VERSION;
+  hello.protocol_minor = kProtocolMinor;
   BrokerLink::Callbacks callbacks;
   callbacks.welcomed = [this] {
     offer();
@@ -168,7 +171,9 @@ void Worker::make_link() {
     }
     return held;
   };
-  link_ = std::make_unique<BrokerLink>(loop_, options_.endpoints, std::move(hello), std::move(callbacks));
+  link_ =
+      std::make_unique<BrokerLink>(loop_, options_.endpoints, net::read_peer_keys(options_.key, options_.broker_key),
+                                   std::move(hello), std::move(callbacks));
 }
 
 void Worker::take(std::vector<Job> jobs) {

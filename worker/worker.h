@@ -19,6 +19,8 @@ namespace ns::worker {
 
 struct WorkerOptions {
   std::vector<std::string> endpoints;
+  std::string key;         // file of the secret key; empty: plain connections
+  std::string broker_key;  // file or text of the broker's public key
   CpuList cpus;
   std::size_t slots = 1;
   std::size_t control_slots = 2;

@@ -1,7 +1,7 @@
 #include "broker/duties/duties.h"
 
-#include "broker/artifacts.h"
 #include "broker/event_waiters.h"
+#include "broker/shared_artifacts.h"
 #include "broker/worker_sessions.h"
 #include "common/log.h"
 #include "common/net/poll_loop.h"
@@ -32,12 +32,13 @@ void start_duties(Parts& parts) {
   every(parts, 1s, look_for_work);
   every(parts, parts.options.heartbeat, probe_workers);
   every(parts, 1h, remove_old_uploads);
+  every(parts, 1s, meet_brokers);
 }
 
 void expire_waiters(Parts& parts) { parts.waiters.expire(); }
 void look_for_work(Parts& parts) { parts.workers.look_for_work(); }
 // Silent for longer than two heartbeats may take: its connection is looked at.
 void probe_workers(Parts& parts) { parts.workers.probe_silent(2 * parts.options.heartbeat); }
-void remove_old_uploads(Parts& parts) { parts.artifacts.remove_old_uploads(); }
+void remove_old_uploads(Parts& parts) { parts.artifacts.own().remove_old_uploads(); }
 
 }  // namespace ns::broker

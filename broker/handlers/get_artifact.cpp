@@ -1,10 +1,10 @@
-#include "broker/artifacts.h"
 #include "broker/handlers/handlers.h"
+#include "broker/shared_artifacts.h"
 
 namespace ns::broker {
 
 void handle(Parts& parts, const Request& request, const GetArtifact& get, std::string) {
-  parts.artifacts.get(get, [request, get](const ArtifactStore::Chunk& chunk, const std::optional<Error>& error) {
+  parts.artifacts.get(get, [request, get](const SharedArtifacts::Chunk& chunk, const std::optional<Error>& error) {
     if (error) {
       request.fail(*error);
     } else {

@@ -1,10 +1,15 @@
 #include "broker/handlers/comma_list.h"
 #include "broker/handlers/handlers.h"
 #include "broker/worker_sessions.h"
+#include "common/log.h"
 
 namespace ns::broker {
 
 void handle(Parts& parts, const Request& request, const Hello& hello, std::string) {
+  if (hello.protocol_minor != kProtocolMinor) {
+    log::info("worker {} speaks protocol {}.{}, this broker {}.{}: what only one of them knows is left out",
+              hello.worker.text, kProtocolMajor, hello.protocol_minor, kProtocolMajor, kProtocolMinor);
+  }
   parts.store.call("hello",
                    {hello.worker.text, hello.host, std::to_string(hello.pid), hello.cpus, join_commas(hello.isa),
                     join_commas(hello.kinds), std::to_string(hello.compute_slots), std::to_string(hello.control_slots),
@@ -15,6 +20,7 @@ void handle(Parts& parts, const Request& request, const Hello& hello, std::strin
                      welcome.version = NS_VERSION;
                      welcome.session = reply.number();
                      welcome.lease_ms = static_cast<std::uint32_t>(parts.options.lease.count());
+                     welcome.protocol_minor = kProtocolMinor;
                      welcome.heartbeat_ms = static_cast<std::uint32_t>(parts.options.heartbeat.count());
                      parts.workers.begin(worker, welcome.session, peer);
                      return welcome;

@@ -9,13 +9,14 @@ constexpr std::uint32_t kMostMetrics = 10'000;
 
 }  // namespace
 
-void handle(Parts& parts, const Request&, const ReportMetrics& report, std::string) {
+void handle(Parts& parts, const Request& request, const ReportMetrics& report, std::string) {
   store::Arguments arguments{report.worker.text, std::to_string(kMostMetrics)};
   for (const Metric& metric : report.metrics) {
     arguments.insert(arguments.end(),
                      {metric.job.text, std::to_string(metric.token), std::to_string(metric.sequence), metric.body});
   }
-  parts.store.call("metrics", arguments, [](const store::Reply& reply) {
+  // It has no answer, but is under way as long as Redis has not taken it.
+  parts.store.call("metrics", arguments, [request](const store::Reply& reply) {
     if (reply.is_error()) log::debug("metrics were dropped: {}", reply.error().what());
   });
 }

@@ -15,6 +15,8 @@ local delayed_key = 'ns:delayed' -- zset: job -> when it becomes ready (again)
 local dead_key = 'ns:dead' -- zset: job given up after its last attempt -> since
 local depth_key = 'ns:depth' -- hash: '<priority>' -> trials ready; 'leased' -> jobs leased
 local workers_key = 'ns:workers' -- zset: worker -> last heard of
+local brokers_key = 'ns:brokers' -- zset: endpoint that other brokers reach one at -> last heard of
+local broker_keys_key = 'ns:brokers:keys' -- hash: endpoint -> public key of the broker there
 
 local function task_key(task) return 'ns:task:' .. task end -- hash
 local function events_key(task) return 'ns:task:' .. task .. ':events' end -- stream: the task's history

@@ -16,6 +16,7 @@ void add_cancel(CommandLine&);
 void add_list(CommandLine&);
 void add_workers(CommandLine&);
 void add_queue(CommandLine&);
+void add_keys(CommandLine&);
 void add_schema(CommandLine&);
 void add_version(CommandLine&);
 void add_supervise(CommandLine&);

@@ -17,6 +17,7 @@
 namespace ns::api {
 namespace {
 
+constexpr int kUploadTries = 3;
 constexpr std::size_t kChunksInFlight = 4;           // hides a round trip without filling a queue
 constexpr std::chrono::milliseconds kGlance = 50ms;  // between two looks at `interrupted`
 
@@ -28,14 +29,27 @@ std::string random_word() {
   return word;
 }
 
-// Throws an error reply as the Error that it stands for.
-[[noreturn]] void throw_reply(const ErrorReply& reply) {
-  throw Error(error_code_from(reply.code), reply.message, reply.field);
+// An error reply, as the Error that it stands for.
+class Refused : public Error {
+ public:
+  explicit Refused(const ErrorReply& reply)
+      : Error(error_code_from(reply.code), reply.message, reply.field),
+        retry_after_(std::min<std::uint32_t>(reply.retry_after_ms, 5000)) {}
+  std::chrono::milliseconds retry_after() const { return retry_after_; }
+
+ private:
+  std::chrono::milliseconds retry_after_;
+};
+
+// How long the broker asks to wait, which it may know better than we.
+std::chrono::milliseconds retry_after(const Error& error) {
+  const auto* refused = dynamic_cast<const Refused*>(&error);
+  return refused == nullptr ? 0ms : refused->retry_after();
 }
 
 template <typename Reply>
 Reply parse_reply(const wire::Header& header, const wire::Frames& frames) {
-  if (header.type == MessageType::error) throw_reply(wire::decode<ErrorReply>(frames.at(1)));
+  if (header.type == MessageType::error) throw Refused(wire::decode<ErrorReply>(frames.at(1)));
   if (header.type != wire::kTypeOf<Reply>) {
     throw Error(ErrorCode::invalid, "the broker answered with '" + std::string(wire::name_of(header.type)) +
                                         "' where '" + std::string(wire::name_of(wire::kTypeOf<Reply>)) +
@@ -71,6 +85,8 @@ struct Client::State {
   std::optional<net::Dealer> dealer;
   std::size_t endpoint = 0;  // in use
   std::uint64_t last_request = 0;
+  std::size_t refusals = 0;  // by endpoints, one after the other
+  std::string why_no_answer;
 
   const std::string& endpoint_text() const { return options.endpoints[endpoint]; }
 
@@ -79,7 +95,7 @@ struct Client::State {
   }
 
   net::Dealer& connected() {
-    if (!dealer) dealer.emplace(context, endpoint_text());
+    if (!dealer) dealer.emplace(context, endpoint_text(), options.keys, net::Explain::yes);
     return *dealer;
   }
 
@@ -89,19 +105,34 @@ struct Client::State {
     endpoint = (endpoint + 1) % options.endpoints.size();
   }
 
-  // The next message that came before `until`.
+  // By the endpoint in use, for good; Error(forbidden) when no other is left to try.
+  bool was_refused() {
+    const auto refusal = connected().refusal();
+    if (!refusal) return false;
+    why_no_answer = refusal->why;
+    if (!refusal->final) return false;
+    if (++refusals < options.endpoints.size()) return true;
+    throw Error(ErrorCode::forbidden,
+                "the broker at " + endpoint_text() + " does not let this client in: " + refusal->why, "key");
+  }
+
+  // The next message that came before `until`; nothing also when the endpoint does not let us in.
   std::optional<wire::Frames> receive(Clock::Time until) {
     for (;;) {
       check_interrupted();
-      if (auto frames = connected().receive()) return frames;
+      if (auto frames = connected().receive()) {
+        refusals = 0;
+        return frames;
+      }
+      if (was_refused()) return std::nullopt;
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock().now());
       if (left <= 0ms) return std::nullopt;
       connected().wait(std::min(left, kGlance));
     }
   }
 
-  void pause(std::chrono::milliseconds how_long) {
-    const auto until = steady_clock().now() + how_long;
+  void pause(std::chrono::milliseconds how_long, Clock::Time deadline) {
+    const auto until = std::min(deadline, steady_clock().now() + how_long);
     while (steady_clock().now() < until) {
       check_interrupted();
       // Whatever arrives now answers a request that was given up.
@@ -109,7 +140,8 @@ struct Client::State {
     }
   }
 
-  [[noreturn]] void give_up(const std::string& last_reason) const {
+  [[noreturn]] void give_up(std::string last_reason) const {
+    if (last_reason.empty()) last_reason = why_no_answer;
     std::string endpoints;
     for (const std::string& one : options.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + one;
     throw Error(ErrorCode::unavailable,
@@ -146,7 +178,7 @@ struct Client::State {
       } catch (const Error& error) {
         if (!is_passing(error)) throw;
         last_reason = error.what();
-        pause(backoff);
+        pause(std::max(backoff, retry_after(error)), deadline);
         backoff = std::min(backoff * 2, 1000ms);
       }
     }
@@ -160,11 +192,11 @@ struct Client::State {
     std::uint64_t length;
   };
 
-  // Sends requests made by `make` for every chunk of [0, size), several at a time; `take` gets each answer (and says
-  // whether the transfer is complete already).
+  // Sends requests made by `make` for every chunk of [begin, size), several at a time; `take` gets each answer (and
+  // says whether the transfer is complete already).
   template <typename Reply, typename Make, typename Take>
-  void transfer(std::uint64_t size, const Make& make, const Take& take) {
-    std::uint64_t next = 0;
+  void transfer(std::uint64_t begin, std::uint64_t size, const Make& make, const Take& take) {
+    std::uint64_t next = begin;
     bool complete = false;
     std::deque<Chunk> again;
     std::map<std::uint64_t, Chunk> in_flight;  // by request number
@@ -209,7 +241,7 @@ struct Client::State {
         last_reason = error.what();
         again.push_back(chunk);
         if (steady_clock().now() >= deadline) give_up(last_reason);
-        pause(100ms);
+        pause(std::max<std::chrono::milliseconds>(100ms, retry_after(error)), deadline);
         for (const auto& [number, unanswered] : in_flight) again.push_back(unanswered);
         in_flight.clear();
       }
@@ -217,9 +249,24 @@ struct Client::State {
     }
   }
 
+  // Whether the store says so: it has all of it, on as many brokers as keep copies.
+  bool is_kept(const ArtifactId& id) {
+    const auto info = call<ArtifactInfo>(StatArtifact{id});
+    return info.exists && info.kept;
+  }
+
   // `read(offset, length)` gives the bytes.
   template <typename Read>
   void upload(const ArtifactId& id, std::uint64_t size, const Read& read, const Progress& progress) {
+    for (int tries = 0; tries < kUploadTries; ++tries) {
+      if (upload_once(id, size, read, progress)) return;
+    }
+    throw Error(ErrorCode::unavailable, "the upload of " + id.text + " was not completed: try again");
+  }
+
+  // False when its chunks came to lie on different brokers, because one went away meanwhile.
+  template <typename Read>
+  bool upload_once(const ArtifactId& id, std::uint64_t size, const Read& read, const Progress& progress) {
     PutArtifact put;
     put.artifact = id;
     put.size = size;
@@ -227,7 +274,7 @@ struct Client::State {
     std::uint64_t sent = 0;
     bool stored = false;
     transfer<ArtifactInfo>(
-        size,
+        0, size,
         [&](std::uint64_t number, const Chunk& chunk) {
           put.offset = chunk.offset;
           wire::Frames frames = wire::encode(number, put);
@@ -240,7 +287,7 @@ struct Client::State {
           stored = stored || info.exists;
           return stored;
         });
-    if (!stored) throw Error(ErrorCode::unavailable, "the upload of " + id.text + " was not completed: try again");
+    return stored;
   }
 };
 
@@ -280,7 +327,7 @@ ArtifactInfo Client::stat_artifact(const ArtifactId& id) { return state_->call<A
 ArtifactId Client::put_artifact(const std::filesystem::path& path, const Progress& progress) {
   const std::uint64_t size = size_of(path);
   const ArtifactId id = artifact_id_of_file(path);
-  if (stat_artifact(id).exists) return id;
+  if (state_->is_kept(id)) return id;
   std::ifstream file(path, std::ios::binary);
   const auto read = [&](std::uint64_t offset, std::uint64_t length) {
     std::string bytes(length, '\0');
@@ -295,7 +342,7 @@ ArtifactId Client::put_artifact(const std::filesystem::path& path, const Progres
 
 ArtifactId Client::put_artifact_bytes(std::string_view bytes) {
   const ArtifactId id = artifact_id_of(bytes);
-  if (stat_artifact(id).exists) return id;
+  if (state_->is_kept(id)) return id;
   const auto read = [&](std::uint64_t offset, std::uint64_t length) {
     return std::string(bytes.substr(offset, length));
   };
@@ -304,8 +351,16 @@ ArtifactId Client::put_artifact_bytes(std::string_view bytes) {
 }
 
 void Client::get_artifact(const ArtifactId& id, const std::filesystem::path& target, const Progress& progress) {
-  const ArtifactInfo info = stat_artifact(id);
-  if (!info.exists) throw Error(ErrorCode::not_found, "artifact " + id.text + " is not in the store");
+  // The first chunk tells the size of all.
+  const GetArtifact get{id, 0, static_cast<std::uint32_t>(limits::kChunkBytes)};
+  std::string first;
+  const std::uint64_t size = state_->call<ArtifactChunk>(get, 0ms, &first).size;
+  const auto require_length = [&](const std::string& bytes, std::uint64_t length) {
+    if (bytes.size() == length) return;
+    throw Error(ErrorCode::invalid, "artifact " + id.text + ": a chunk of " + std::to_string(bytes.size()) +
+                                        " bytes came where " + std::to_string(length) + " were expected");
+  };
+  require_length(first, std::min<std::uint64_t>(limits::kChunkBytes, size));
   std::filesystem::path temporary = target;
   temporary += "." + random_word();
   struct Removal {
@@ -319,23 +374,25 @@ void Client::get_artifact(const ArtifactId& id, const std::filesystem::path& tar
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   if (!file) throw Error(ErrorCode::unavailable, "file '" + temporary.string() + "' cannot be written");
   std::uint64_t received = 0;
-  state_->transfer<ArtifactChunk>(
-      info.size,
-      [&](std::uint64_t number, const State::Chunk& chunk) {
-        return wire::encode(number, GetArtifact{id, chunk.offset,
-                                                static_cast<std::uint32_t>(std::max<std::uint64_t>(chunk.length, 1))});
-      },
-      [&](const ArtifactChunk&, const State::Chunk& chunk, const std::string& bytes) {
-        if (bytes.size() != chunk.length) {
-          throw Error(ErrorCode::invalid, "artifact " + id.text + ": a chunk of " + std::to_string(bytes.size()) +
-                                              " bytes came where " + std::to_string(chunk.length) + " were expected");
-        }
-        file.seekp(static_cast<std::streamoff>(chunk.offset));
-        file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        received += bytes.size();
-        if (progress) progress(received, info.size);
-        return false;
-      });
+  const auto take = [&](std::uint64_t offset, const std::string& bytes) {
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    received += bytes.size();
+    if (progress) progress(received, size);
+  };
+  take(0, first);
+  if (received < size) {
+    state_->transfer<ArtifactChunk>(
+        received, size,
+        [&](std::uint64_t number, const State::Chunk& chunk) {
+          return wire::encode(number, GetArtifact{id, chunk.offset, static_cast<std::uint32_t>(chunk.length)});
+        },
+        [&](const ArtifactChunk&, const State::Chunk& chunk, const std::string& bytes) {
+          require_length(bytes, chunk.length);
+          take(chunk.offset, bytes);
+          return false;
+        });
+  }
   file.close();
   if (!file) throw Error(ErrorCode::unavailable, "file '" + temporary.string() + "' cannot be written");
   if (artifact_id_of_file(temporary) != id) {

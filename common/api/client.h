@@ -3,7 +3,7 @@
 //
 // Owned by whoever makes it; used by one thread only. A lost reply is retried with a new socket and the same request
 // (every request of the protocol may safely be repeated) until the deadline, then Error(unavailable) names the
-// endpoint.
+// endpoint. A broker that does not let this client in is Error(forbidden) at once, when no other endpoint is left.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "common/messages.h"
+#include "common/net/keys.h"
 
 namespace ns::api {
 
@@ -25,6 +26,7 @@ struct ClientOptions {
   std::chrono::milliseconds deadline = 10s;  // of one call, retries included
   std::chrono::milliseconds attempt = 2s;    // before a retry
   std::function<bool()> interrupted;         // asked often while waiting; true makes the call throw Error(cancelled)
+  net::PeerKeys keys;                        // for brokers at tcp:// that have a key
 };
 
 class Client {

@@ -1,10 +1,16 @@
 #include "common/net/socket.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <unordered_map>
 #include <utility>
 #include <zmq.hpp>
 
 #include "common/error.h"
+#include "common/net/authenticator.h"
+#include "common/net/context_state.h"
+#include "common/net/zap.h"
 
 namespace ns::net {
 namespace {
@@ -12,6 +18,14 @@ namespace {
 // Messages queued in one direction for one peer. A worker's queue holds jobs that it asked for (credits), so this is
 // only reached by a peer that stopped reading.
 constexpr int kQueueLength = 2000;
+// From one peer to a Router, which takes them faster than a network brings them: what is over it waits with the sender.
+constexpr int kRouterReceives = 100;
+// Larger frames are handed over to ZeroMQ instead of copied, and counted as long as ZeroMQ has them. Smaller ones come
+// to kQueueLength * kLarge at most.
+constexpr std::size_t kLarge = 4u << 10;
+// Bytes of large frames that one peer may leave unread, and all together; beyond, who has any unread gets nothing more.
+constexpr std::size_t kMostUnread = 32u << 20;
+constexpr std::size_t kMostUnreadByAll = 512u << 20;
 constexpr std::chrono::milliseconds kHandshake{5000};
 constexpr std::chrono::milliseconds kPathHeartbeat{2000};  // ZeroMQ's own: proves the TCP path, not the program behind
 constexpr std::chrono::milliseconds kPathTimeout{10000};
@@ -27,61 +41,135 @@ void set_common_options(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::heartbeat_timeout, static_cast<int>(kPathTimeout.count()));
 }
 
-// Small frames are copied; a large one's string is handed over and freed when ZeroMQ has sent it.
-zmq::message_t to_message(std::string&& frame) {
-  constexpr std::size_t kCopyBelow = 16u << 10;
-  if (frame.size() < kCopyBelow) return zmq::message_t(frame.data(), frame.size());
-  auto* owned = new std::string(std::move(frame));
+// Bytes that ZeroMQ holds for one peer; counted down by its thread, as they leave or are dropped.
+struct Unread {
+  std::atomic<std::size_t> bytes{0};
+};
+
+// A large frame on its way out.
+struct Leaving {
+  std::string bytes;
+  std::shared_ptr<Unread> peer, all;  // empty where nobody counts
+  ~Leaving() {
+    for (const auto& unread : {peer, all}) {
+      if (unread) unread->bytes -= bytes.size();
+    }
+  }
+};
+
+zmq::message_t to_message(std::string&& frame, const std::shared_ptr<Unread>& peer,
+                          const std::shared_ptr<Unread>& all) {
+  if (frame.size() < kLarge) return zmq::message_t(frame.data(), frame.size());
+  for (const auto& unread : {peer, all}) {
+    if (unread) unread->bytes += frame.size();
+  }
+  auto* leaving = new Leaving{std::move(frame), peer, all};
   return zmq::message_t(
-      owned->data(), owned->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+      leaving->bytes.data(), leaving->bytes.size(), [](void*, void* hint) { delete static_cast<Leaving*>(hint); },
+      leaving);
 }
 
-// The parts of one message; empty when none is there. Parts beyond `most` are read and counted, not kept.
-std::vector<std::string> receive_parts(zmq::socket_t& socket, std::size_t most, std::size_t& count) {
+std::size_t large_bytes(const wire::Frames& frames) {
+  std::size_t bytes = 0;
+  for (const std::string& frame : frames) bytes += frame.size() < kLarge ? 0 : frame.size();
+  return bytes;
+}
+
+// The parts of one message; empty when none is there. Parts beyond `most` are read and counted, not kept. `last` is the
+// last part read, which carries what the handshake said of the connection.
+std::vector<std::string> receive_parts(zmq::socket_t& socket, std::size_t most, std::size_t& count,
+                                       zmq::message_t& last) {
   std::vector<std::string> parts;
   count = 0;
-  zmq::message_t part;
   do {
-    if (!socket.recv(part, zmq::recv_flags::dontwait)) break;
+    if (!socket.recv(last, zmq::recv_flags::dontwait)) break;
     ++count;
-    if (parts.size() < most) parts.emplace_back(static_cast<const char*>(part.data()), part.size());
-  } while (part.more());
+    if (parts.size() < most) parts.emplace_back(static_cast<const char*>(last.data()), last.size());
+  } while (last.more());
   return parts;
 }
 
 // All or nothing: only the first part may fail, ZeroMQ takes the rest of a message it has begun.
-bool send_parts(zmq::socket_t& socket, wire::Frames&& frames, bool continues) {
+bool send_parts(zmq::socket_t& socket, wire::Frames&& frames, bool continues, const std::shared_ptr<Unread>& peer = {},
+                const std::shared_ptr<Unread>& all = {}) {
   for (std::size_t i = 0; i < frames.size(); ++i) {
     auto flags = zmq::send_flags::dontwait;
     if (i + 1 < frames.size()) flags = flags | zmq::send_flags::sndmore;
-    zmq::message_t message = to_message(std::move(frames[i]));
+    zmq::message_t message = to_message(std::move(frames[i]), peer, all);
     if (!socket.send(message, flags)) return false;
     continues = true;
   }
   return continues;
 }
 
+bool is_tcp(const std::string& endpoint) { return endpoint.compare(0, 6, "tcp://") == 0; }
+
+// For the endpoints that are bound after it. A plain endpoint of a Router with keys is asked about as well, so that no
+// message comes in without the User-Id that the Authenticator gave its connection.
+void set_door(zmq::socket_t& socket, const Authenticator& authenticator, bool curve) {
+  socket.set(zmq::sockopt::zap_domain, std::string(curve ? zap::kCurveDomain : zap::kPlainDomain));
+  socket.set(zmq::sockopt::curve_server, curve);
+  if (curve) socket.set(zmq::sockopt::curve_secretkey, authenticator.own().secret_key);
+}
+
+Refusal refusal_from(int event, int value, const PeerKeys& keys) {
+  if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    return {"it does not accept this key: its list of authorized keys needs a line with " + keys.own.public_key, true};
+  }
+  if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+    return {keys.empty() ? "it lets in only who has a key: give --key FILE and --broker-key FILE.pub"
+                         : "it has no key, so that none may be given here",
+            true};
+  }
+  return {keys.empty() ? "the handshake failed: what listens there may be no ns-broker"
+                       : "the handshake failed: the key of the broker there may not be the one given as --broker-key",
+          false};
+}
+
 }  // namespace
 
-struct Context::State {
-  zmq::context_t context{1};
-};
 Context::Context() : state_(std::make_unique<State>()) {}
 Context::~Context() = default;
 
+std::size_t Incoming::bytes() const {
+  std::size_t bytes = 0;
+  for (const std::string& frame : frames) bytes += frame.size();
+  return bytes;
+}
+
 struct Router::State {
   zmq::socket_t socket;
+  const Authenticator* authenticator;
+  std::shared_ptr<Unread> unread_by_all = std::make_shared<Unread>();
+  std::unordered_map<Peer, std::shared_ptr<Unread>> unread = {};  // by who was sent something large
+  std::size_t forget_at = 64;
+
+  // Null: this peer leaves too much unread.
+  std::shared_ptr<Unread> room_for(const Peer& peer, std::size_t bytes) {
+    if (unread.size() >= forget_at) {
+      std::erase_if(unread, [](const auto& entry) { return entry.second->bytes == 0; });
+      forget_at = std::max<std::size_t>(64, 2 * unread.size());
+    }
+    std::shared_ptr<Unread>& known = unread[peer];
+    if (!known) known = std::make_shared<Unread>();
+    const std::size_t held = known->bytes;
+    const bool full = held + bytes > kMostUnread || unread_by_all->bytes + bytes > kMostUnreadByAll;
+    return held > 0 && full ? nullptr : known;
+  }
 };
 
-Router::Router(Context& context, const std::vector<std::string>& endpoints)
-    : state_(std::make_unique<State>(State{{context.state_->context, zmq::socket_type::router}})) {
+Router::Router(Context& context, const std::vector<std::string>& endpoints, const Authenticator* authenticator)
+    : state_(std::make_unique<State>(State{{context.state_->context, zmq::socket_type::router}, authenticator})) {
   zmq::socket_t& socket = state_->socket;
   set_common_options(socket);
   socket.set(zmq::sockopt::router_mandatory, true);  // say so when a peer has gone, instead of dropping silently
-  socket.set(zmq::sockopt::router_handover, true);   // a reconnecting peer takes its place over
+  // A peer may name itself; handing over an id would let it take another peer's place. Our own peers have no names.
+  socket.set(zmq::sockopt::router_handover, false);
+  socket.set(zmq::sockopt::rcvhwm, kRouterReceives);
   socket.set(zmq::sockopt::backlog, kBacklog);
   for (const std::string& endpoint : endpoints) {
     try {
+      if (authenticator != nullptr) set_door(socket, *authenticator, is_tcp(endpoint));
       socket.bind(endpoint);
     } catch (const zmq::error_t& error) {
       throw Error(ErrorCode::unavailable, "cannot listen on '" + endpoint + "': " + error.what(), "listen");
@@ -94,20 +182,31 @@ Router::~Router() = default;
 std::optional<Incoming> Router::receive() {
   for (;;) {
     std::size_t count = 0;
-    std::vector<std::string> parts = receive_parts(state_->socket, kMaxFrames + 1, count);
+    zmq::message_t last;
+    std::vector<std::string> parts = receive_parts(state_->socket, kMaxFrames + 1, count, last);
     if (count == 0) return std::nullopt;
     if (count < 2 || count > kMaxFrames + 1) continue;
-    Incoming incoming{std::move(parts.front()), {}};
+    Incoming incoming{std::move(parts.front()), Role::local, {}, {}};
+    if (state_->authenticator != nullptr) {
+      const char* user = zmq_msg_gets(last.handle(), "User-Id");
+      incoming.role = user == nullptr ? Role::none : state_->authenticator->role_of(user);
+      if (incoming.role != Role::local && user != nullptr) incoming.key = user;
+    }
     incoming.frames.assign(std::make_move_iterator(parts.begin() + 1), std::make_move_iterator(parts.end()));
     return incoming;
   }
 }
 
 bool Router::send(const Peer& peer, wire::Frames frames) {
+  std::shared_ptr<Unread> room;
+  if (const std::size_t bytes = large_bytes(frames); bytes > 0) {
+    room = state_->room_for(peer, bytes);
+    if (!room) return false;
+  }
   zmq::message_t address(peer.data(), peer.size());
   try {
     if (!state_->socket.send(address, zmq::send_flags::dontwait | zmq::send_flags::sndmore)) return false;
-    return send_parts(state_->socket, std::move(frames), true);
+    return send_parts(state_->socket, std::move(frames), true, room, state_->unread_by_all);
   } catch (const zmq::error_t& error) {
     if (error.num() == EHOSTUNREACH) return false;
     throw Error(ErrorCode::internal, std::string("sending failed: ") + error.what());
@@ -118,11 +217,31 @@ void* Router::handle() const { return state_->socket.handle(); }
 
 struct Dealer::State {
   zmq::socket_t socket;
+  PeerKeys keys;
+  zmq::socket_t handshakes;  // events about them; not open with Explain::no
+  std::optional<Refusal> refusal;
+
+  void listen_for_handshakes(zmq::context_t& context) {
+    static std::atomic<std::uint64_t> last{0};
+    const std::string endpoint = "inproc://ns.handshakes." + std::to_string(++last);
+    constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();
+    handshakes = zmq::socket_t(context, zmq::socket_type::pair);
+    handshakes.connect(endpoint);
+  }
 };
 
-Dealer::Dealer(Context& context, const std::string& endpoint)
-    : state_(std::make_unique<State>(State{{context.state_->context, zmq::socket_type::dealer}})) {
+Dealer::Dealer(Context& context, const std::string& endpoint, const PeerKeys& keys, Explain explain)
+    : state_(std::make_unique<State>(
+          State{{context.state_->context, zmq::socket_type::dealer}, is_tcp(endpoint) ? keys : PeerKeys{}, {}, {}})) {
   set_common_options(state_->socket);
+  if (!state_->keys.empty()) {
+    state_->socket.set(zmq::sockopt::curve_serverkey, keys.broker);
+    state_->socket.set(zmq::sockopt::curve_publickey, keys.own.public_key);
+    state_->socket.set(zmq::sockopt::curve_secretkey, keys.own.secret_key);
+  }
+  if (explain == Explain::yes) state_->listen_for_handshakes(context.state_->context);
   state_->socket.set(zmq::sockopt::reconnect_ivl, 50);
   state_->socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
   try {
@@ -138,7 +257,8 @@ Dealer::~Dealer() = default;
 
 std::optional<wire::Frames> Dealer::receive() {
   std::size_t count = 0;
-  wire::Frames frames = receive_parts(state_->socket, kMaxFrames, count);
+  zmq::message_t last;
+  wire::Frames frames = receive_parts(state_->socket, kMaxFrames, count, last);
   if (count == 0) return std::nullopt;
   return frames;
 }
@@ -153,6 +273,25 @@ bool Dealer::wait(std::chrono::milliseconds most) {
     if (error.num() == EINTR) return false;
     throw Error(ErrorCode::internal, std::string("polling failed: ") + error.what());
   }
+}
+
+std::optional<Refusal> Dealer::refusal() {
+  State& state = *state_;
+  zmq::message_t event, address;
+  while (state.handshakes && state.handshakes.recv(event, zmq::recv_flags::dontwait)) {
+    if (event.more() && !state.handshakes.recv(address, zmq::recv_flags::dontwait)) break;
+    std::uint16_t what = 0;
+    std::int32_t value = 0;
+    if (event.size() != sizeof what + sizeof value) continue;
+    std::memcpy(&what, event.data(), sizeof what);
+    std::memcpy(&value, event.data<char>() + sizeof what, sizeof value);
+    if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+      state.refusal.reset();
+    } else {
+      state.refusal = refusal_from(what, value, state.keys);
+    }
+  }
+  return state.refusal;
 }
 
 void Dealer::close(std::chrono::milliseconds linger) {

@@ -28,8 +28,9 @@ wire::Frames Requester::receive_frames(MessageType type, std::uint64_t number) {
   }
 }
 
-FakeWorker::FakeWorker(const std::string& endpoint, const std::string& name, std::vector<std::string> kinds)
-    : requester_(endpoint), id_{name}, kinds_(std::move(kinds)) {
+FakeWorker::FakeWorker(const std::string& endpoint, const std::string& name, std::vector<std::string> kinds,
+                       const net::PeerKeys& keys)
+    : requester_(endpoint, keys), id_{name}, kinds_(std::move(kinds)) {
   hello();
 }
 

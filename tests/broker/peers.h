@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 class Requester {
  public:
-  explicit Requester(const std::string& endpoint) : dealer_(context_, endpoint) {}
+  explicit Requester(const std::string& endpoint, const net::PeerKeys& keys = {}) : dealer_(context_, endpoint, keys) {}
 
   template <typename Message>
   std::uint64_t send(const Message& message, std::string attachment = {}) {
@@ -56,7 +56,8 @@ class Requester {
 
 class FakeWorker {
  public:
-  FakeWorker(const std::string& endpoint, const std::string& name, std::vector<std::string> kinds = {"quantize"});
+  FakeWorker(const std::string& endpoint, const std::string& name, std::vector<std::string> kinds = {"quantize"},
+             const net::PeerKeys& keys = {});
 
   void hello();
   void pull(std::uint64_t more_compute, std::uint64_t more_control);  // grants more credits

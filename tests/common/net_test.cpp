@@ -6,12 +6,15 @@
 #include <functional>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
+#include <zmq.hpp>
 
 #include "common/api/client.h"
 #include "common/clock.h"
 #include "common/net/poll_loop.h"
 #include "common/net/socket.h"
+#include "tests/support/other_minor.h"
 
 namespace ns {
 namespace {
@@ -120,6 +123,36 @@ TEST(Socket, an_unknown_peer_is_reported) {
   EXPECT_FALSE(router.send("nobody", {"a", "b"}));
 }
 
+TEST(Socket, a_peer_that_does_not_read_is_sent_a_bounded_number_of_bytes) {
+  net::Context context;
+  net::Router router(context, {"tcp://127.0.0.1:*"});
+  zmq::context_t outside;
+  zmq::socket_t peer(outside, zmq::socket_type::dealer);
+  peer.set(zmq::sockopt::linger, 0);
+  peer.set(zmq::sockopt::rcvhwm, 1);
+  peer.connect(router.endpoints()[0]);
+  peer.send(zmq::str_buffer("head"));
+  net::PollLoop loop;
+  std::optional<net::Incoming> incoming;
+  loop.watch(router, [&] { incoming = router.receive(); });
+  while (!incoming) loop.turn(1s);
+  const std::string large(1u << 20, 'x');
+  int sent = 0;
+  while (router.send(incoming->peer, {"head", large})) ASSERT_LT(++sent, 200) << "MiB, and no end";
+  // Another one is not the worse for it.
+  net::Dealer other(context, router.endpoints()[0]);
+  other.send({"head", "x"});
+  for (const net::Peer slow = std::exchange(incoming, std::nullopt)->peer; !incoming;) loop.turn(1s);
+  ASSERT_TRUE(router.send(incoming->peer, {"head", large}));
+  ASSERT_TRUE(other.wait(30s));
+  // Whoever reads again is sent to again.
+  zmq::message_t part;
+  for (int read = 0; read < sent; ++read) {
+    ASSERT_TRUE(peer.recv(part) && peer.recv(part));
+    ASSERT_EQ(part.size(), large.size());
+  }
+}
+
 TEST(Socket, a_wrong_endpoint_is_refused_by_name) {
   net::Context context;
   try {
@@ -178,6 +211,28 @@ TEST(Client, repeats_the_same_request_until_it_is_answered) {
   broker.stop();
   EXPECT_EQ(numbers, (std::vector<std::uint64_t>(3, numbers[0])));
   EXPECT_EQ(peers.size(), 3u) << "each time a new socket";
+}
+
+TEST(Client, understands_a_broker_one_minor_version_later_and_earlier) {
+  for (const auto translate : {test::as_next_minor, test::as_previous_minor}) {
+    OddBroker broker([&](net::Router& router, const net::Incoming& incoming) {
+      router.send(incoming.peer, test::message_of_next_minor(0));
+      router.send(incoming.peer, translate(wire::encode(number_of(incoming), Pong{"b", "v", 5})));
+    });
+    EXPECT_EQ(api::Client(broker.options()).ping().now_ms, 5u);
+  }
+}
+
+TEST(Client, does_not_try_again_before_the_broker_asked_it_to) {
+  std::atomic<int> calls{0};
+  OddBroker broker([&](net::Router& router, const net::Incoming& incoming) {
+    ++calls;
+    router.send(incoming.peer, wire::encode(number_of(incoming), ErrorReply{"overloaded", "later", "", 60'000}));
+  });
+  api::ClientOptions options = broker.options();
+  options.deadline = 300ms;
+  EXPECT_THROW(api::Client(options).ping(), Error);
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(Client, throws_an_error_reply_with_code_and_field) {

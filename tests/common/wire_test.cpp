@@ -276,7 +276,7 @@ TEST(Wire, a_coordinator_cannot_write_the_queues_own_events) {
 
 TEST(Wire, the_header_is_as_the_protocol_document_says) {
   const std::string header = wire::encode_header({MessageType::ping, 1});
-  EXPECT_EQ(header, std::string("NS\x01\x00\x19\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 16));
+  EXPECT_EQ(header, std::string("NS\x01\x01\x19\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 16));
   EXPECT_EQ(wire::encode_body(Ping{}), "\x80");
 }
 

@@ -118,7 +118,9 @@ BrokerProcess::BrokerProcess(const fs::path& folder, const std::string& redis_ad
 
 void BrokerProcess::start() {
   process_ = std::make_unique<Process>(words_);
-  process_->wait_for_line("ns-broker ready");
+  const std::string line = process_->wait_for_line("ns-broker ready");
+  const std::size_t tcp = line.find("tcp://");
+  if (tcp != std::string::npos) tcp_endpoint_ = line.substr(tcp, line.find(' ', tcp) - tcp);
 }
 
 void BrokerProcess::kill() {

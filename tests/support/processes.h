@@ -70,8 +70,9 @@ class BrokerProcess {
                 const std::vector<std::string>& more_options = {}, const std::string& name = "broker");
 
   const std::string& endpoint() const { return endpoint_; }
-  void kill();     // SIGKILL
-  void restart();  // after kill(), on the same endpoint
+  const std::string& tcp_endpoint() const { return tcp_endpoint_; }  // with its port, when more_options listen on one
+  void kill();                                                       // SIGKILL
+  void restart();                                                    // after kill(), on the same endpoint
   Process& process() { return *process_; }
 
  private:
@@ -79,6 +80,7 @@ class BrokerProcess {
 
   std::vector<std::string> words_;
   std::string endpoint_;
+  std::string tcp_endpoint_;
   std::unique_ptr<Process> process_;
 };
 

@@ -65,6 +65,56 @@ History read_history(api::Client& client, const TaskId& task) {
   return history;
 }
 
+std::string experiment_file(const std::vector<std::string>& words, const std::string& more) {
+  std::vector<std::string> command = {binary("trial_program")};
+  command.insert(command.end(), words.begin(), words.end());
+  return "kind: experiment\ncommand: " + Json(command).dump() +
+         "\nsearch_space: {x: {_type: uniform, _value: [0, 1]}}\nseed: 3\n" + more;
+}
+
+TaskId submit_file(api::Client& client, const std::string& yaml, const std::filesystem::path& folder) {
+  const TaskFile file = parse_task(yaml, folder);
+  std::vector<std::string> artifacts;
+  for (const FileField& field : file.files) artifacts.push_back(client.put_artifact(field.file).text);
+  SubmitTask request;
+  request.task = make_task_id();
+  request.kind = file.kind;
+  request.spec = with_artifacts(file, artifacts);
+  request.name = file.name;
+  request.priority = file.priority;
+  request.workers = file.workers;
+  request.max_attempts = file.max_attempts;
+  request.timeout_ms = static_cast<std::uint64_t>(file.timeout.count());
+  client.submit(request);
+  return request.task;
+}
+
+Event wait_for_event(api::Client& client, const TaskId& task, const std::string& what,
+                     const std::function<bool(const Event&)>& condition) {
+  History history;
+  ReadEvents request;
+  request.task = task;
+  request.wait_ms = 1000;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  for (;;) {
+    const Events events = client.read_events(request);
+    for (const Event& event : events.events) {
+      if (condition(event)) return event;
+      history.events.push_back(event);
+      request.after = event.id;
+    }
+    if (events.ended || std::chrono::steady_clock::now() > end) {
+      throw std::runtime_error("waited in vain for " + what + ":\n" + history.text());
+    }
+  }
+}
+
+History wait_for_last_event(api::Client& client, const TaskId& task) {
+  wait_for_event(client, task, "the end of the task",
+                 [](const Event& event) { return kTaskEnds.count(event.type) > 0; });
+  return read_history(client, task);
+}
+
 Worker::Worker(const std::vector<std::string>& words)
     : process(words), id([this] {
         const std::string start = "ns-worker ready ";
@@ -111,47 +161,14 @@ api::Client& Stack::client(const std::string& broker) {
 }
 
 TaskId Stack::submit(const std::vector<std::string>& words, const std::string& more, const std::string& broker) {
-  std::vector<std::string> command = {binary("trial_program")};
-  command.insert(command.end(), words.begin(), words.end());
-  const std::string yaml = "kind: experiment\ncommand: " + Json(command).dump() +
-                           "\nsearch_space: {x: {_type: uniform, _value: [0, 1]}}\nseed: 3\n" + more;
-  const TaskFile file = parse_task(yaml, folder());
-  SubmitTask request;
-  request.task = make_task_id();
-  request.kind = file.kind;
-  request.spec = file.spec;
-  request.name = file.name;
-  request.priority = file.priority;
-  request.workers = file.workers;
-  request.max_attempts = file.max_attempts;
-  request.timeout_ms = static_cast<std::uint64_t>(file.timeout.count());
-  client(broker).submit(request);
-  return request.task;
+  return submit_file(client(broker), experiment_file(words, more), folder());
 }
 
 Event Stack::wait_for(const TaskId& task, const std::string& what, const std::function<bool(const Event&)>& condition) {
-  History history;
-  ReadEvents request;
-  request.task = task;
-  request.wait_ms = 1000;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-  for (;;) {
-    const Events events = client().read_events(request);
-    for (const Event& event : events.events) {
-      if (condition(event)) return event;
-      history.events.push_back(event);
-      request.after = event.id;
-    }
-    if (events.ended || std::chrono::steady_clock::now() > end) {
-      throw std::runtime_error("waited in vain for " + what + ":\n" + history.text());
-    }
-  }
+  return wait_for_event(client(), task, what, condition);
 }
 
-History Stack::wait_for_end(const TaskId& task) {
-  wait_for(task, "the end of the task", [](const Event& event) { return kTaskEnds.count(event.type) > 0; });
-  return read_history(client(), task);
-}
+History Stack::wait_for_end(const TaskId& task) { return wait_for_last_event(client(), task); }
 
 Gate::Gate(const std::filesystem::path& file) : file_(file) {
   descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -49,6 +49,18 @@ struct Worker {
 // All of an ended task.
 History read_history(api::Client& client, const TaskId& task);
 
+// A task file: an experiment that runs trial_program with these words; `more` is YAML that is added to it.
+std::string experiment_file(const std::vector<std::string>& words, const std::string& more);
+// Uploads the files that a task file names, relative to `folder`, and submits it.
+TaskId submit_file(api::Client& client, const std::string& yaml, const std::filesystem::path& folder);
+
+// Waits until the task has an event for which the condition holds; throws with the history when the task ends without
+// one or two minutes pass.
+Event wait_for_event(api::Client& client, const TaskId& task, const std::string& what,
+                     const std::function<bool(const Event&)>& condition);
+// Waits for the last event.
+History wait_for_last_event(api::Client& client, const TaskId& task);
+
 class Stack {
  public:
   Stack();
@@ -60,13 +72,11 @@ class Stack {
   Worker& worker(const std::string& id);  // by the id that events name
 
   api::Client& client(const std::string& broker = "a");
-  // Submits an experiment that runs trial_program with these words; `more` is YAML that is added to the task file.
+  // Submits an experiment_file.
   TaskId submit(const std::vector<std::string>& words, const std::string& more, const std::string& broker = "a");
 
-  // Waits until the task has an event for which the condition holds; throws with the history when the task ends
-  // without one or two minutes pass.
+  // wait_for_event and wait_for_last_event, through the first broker.
   Event wait_for(const TaskId& task, const std::string& what, const std::function<bool(const Event&)>& condition);
-  // Waits for the last event.
   History wait_for_end(const TaskId& task);
 
  private:

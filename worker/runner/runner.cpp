@@ -105,6 +105,7 @@ class RunnerWorkplace final : public tasks::Workplace {
     if (!client_) {
       api::ClientOptions options;
       options.endpoints = settings_.endpoints;
+      options.keys = net::read_peer_keys(settings_.key, settings_.broker_key);
       options.deadline = kPatience;
       options.interrupted = [this] { return stopped(); };
       client_.emplace(std::move(options));

@@ -16,6 +16,8 @@ json json_of(const RunnerSettings& settings) {
   return {{"name", settings.name},
           {"log_level", settings.log_level},
           {"endpoints", settings.endpoints},
+          {"key", settings.key},
+          {"broker_key", settings.broker_key},
           {"cache_folder", settings.cache_folder},
           {"cache_bytes", settings.cache_bytes},
           {"work_folder", settings.work_folder},
@@ -27,6 +29,8 @@ RunnerSettings settings_of(const json& value) {
   value.at("name").get_to(settings.name);
   value.at("log_level").get_to(settings.log_level);
   value.at("endpoints").get_to(settings.endpoints);
+  value.at("key").get_to(settings.key);
+  value.at("broker_key").get_to(settings.broker_key);
   value.at("cache_folder").get_to(settings.cache_folder);
   value.at("cache_bytes").get_to(settings.cache_bytes);
   value.at("work_folder").get_to(settings.work_folder);

@@ -16,6 +16,8 @@ struct RunnerSettings {
   std::string name;  // of the slot, for the log
   std::string log_level;
   std::vector<std::string> endpoints;
+  std::string key;  // as the worker's own: files, not what is in them
+  std::string broker_key;
   std::string cache_folder;
   std::uint64_t cache_bytes = 0;
   std::string work_folder;  // of this slot alone; for scratch
