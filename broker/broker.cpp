@@ -72,8 +72,8 @@ struct Broker::State {
   store::Client::Listener listener() {
     return {.on_resumed = [this] { resumed(); },
             .on_work = [this] { workers.look_for_work(); },
-            .on_event = [this](const std::string& task) { waiters.wake_listed(task); },
-            .on_stop = [this](const std::string& stop) { workers.push_stop(stop); },
+            .on_event = [this](std::string_view tasks) { waiters.wake_listed(std::string(tasks)); },
+            .on_stop = [this](std::string_view stop) { workers.push_stop(std::string(stop)); },
             .on_wrong_schema = [this](const Error& error) { fatal = error; }};
   }
 

@@ -63,8 +63,7 @@ void EventWaiters::read(const std::shared_ptr<Waiter>& waiter) {
   waiter->reading = true;
   waiter->woken = false;
   const ReadEvents& question = waiter->question;
-  store_.call("read_events",
-              {question.task.text, question.after, std::to_string(question.limit), joined(question.types)},
+  store_.call("read_events", {question.task.text, question.after, question.limit, joined(question.types)},
               [this, waiter](const store::Reply& reply) {
                 guarded(waiter->request, [&] { answered(waiter, reply); });
                 if (waiter->answered) forget(waiter);

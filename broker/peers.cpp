@@ -41,7 +41,7 @@ Peers::~Peers() {
 }
 
 void Peers::meet(Met met) {
-  store_.call("meet", {advertised_, own_.public_key, std::to_string(std::chrono::milliseconds(kRemembered).count())},
+  store_.call("meet", {advertised_, own_.public_key, std::chrono::milliseconds(kRemembered).count()},
               [this, met = std::move(met)](const store::Reply& reply) {
                 if (reply.is_error()) {
                   met({}, reply.error());

@@ -29,28 +29,20 @@ void TurnBatches::add(const Request& request, ReportResults report) {
     result_bytes_ += result.result.size() + result.error.size();
     std::string task = result.job.text.substr(0, result.job.text.find('/'));
     if (tasks_.empty() || tasks_.back() != task) tasks_.push_back(std::move(task));
-    for (const std::string& word : {report.worker.text, result.job.text, std::to_string(result.token),
-                                    std::string(to_text(result.outcome)), result.result, result.error}) {
-      results_.push_back(word);
-    }
+    results_.add(report.worker.text, result.job.text, result.token, to_text(result.outcome), result.result,
+                 result.error);
     batched.results.push_back({std::move(result.job), result.token, CommitStatus::stale});
   }
-  if (result_bytes_ >= kMostBytes || results_.size() >= kMostWords) flush_results();
+  if (result_bytes_ >= kMostBytes || results_.count() >= kMostWords) flush_results();
 }
 
 void TurnBatches::add(const Request& request, Heartbeat heartbeat) {
-  if (held_.empty()) held_.push_back(std::to_string(lease_.count()));
-  for (const std::string& word :
-       {heartbeat.worker.text, std::to_string(heartbeat.session), std::to_string(heartbeat.compute_busy),
-        std::to_string(heartbeat.control_busy), std::to_string(heartbeat.jobs.size())}) {
-    held_.push_back(word);
-  }
-  for (const HeldJob& job : heartbeat.jobs) {
-    held_.push_back(job.job.text);
-    held_.push_back(std::to_string(job.token));
-  }
+  if (held_.empty()) held_.add(lease_.count());
+  held_.add(heartbeat.worker.text, heartbeat.session, heartbeat.compute_busy, heartbeat.control_busy,
+            heartbeat.jobs.size());
+  for (const HeldJob& job : heartbeat.jobs) held_.add(job.job.text, job.token);
   beats_.push_back(request);
-  if (held_.size() >= kMostWords) flush_heartbeats();
+  if (held_.count() >= kMostWords) flush_heartbeats();
 }
 
 void TurnBatches::flush() {
@@ -60,17 +52,17 @@ void TurnBatches::flush() {
 
 void TurnBatches::flush_results() {
   if (reports_.empty()) return;
-  store_.call("commit", std::exchange(results_, {}),
-              [reports = std::exchange(reports_, {})](const store::Reply& reply) mutable {
-                std::size_t next = 0;
-                for (Report& report : reports) {
-                  guarded(report.request, [&] {
-                    if (reply.is_error()) throw reply.error();
-                    for (auto& one : report.results) from_text(reply.at(next++).text(), one.status);
-                    report.request.reply(ResultsAcknowledged{std::move(report.results)});
-                  });
-                }
-              });
+  store_.call("commit", results_, [reports = std::exchange(reports_, {})](const store::Reply& reply) mutable {
+    std::size_t next = 0;
+    for (Report& report : reports) {
+      guarded(report.request, [&] {
+        if (reply.is_error()) throw reply.error();
+        for (auto& one : report.results) from_text(reply.at(next++).text(), one.status);
+        report.request.reply(ResultsAcknowledged{std::move(report.results)});
+      });
+    }
+  });
+  results_.clear();
   result_bytes_ = 0;
   // Whoever waits for these results reads them in the same exchange with Redis; the wake-up would come one later.
   std::sort(tasks_.begin(), tasks_.end());
@@ -80,7 +72,7 @@ void TurnBatches::flush_results() {
 
 void TurnBatches::flush_heartbeats() {
   if (beats_.empty()) return;
-  store_.call("renew", std::exchange(held_, {}), [beats = std::exchange(beats_, {})](const store::Reply& reply) {
+  store_.call("renew", held_, [beats = std::exchange(beats_, {})](const store::Reply& reply) {
     for (std::size_t i = 0; i < beats.size(); ++i) {
       guarded(beats[i], [&] {
         if (reply.is_error()) throw reply.error();
@@ -90,6 +82,7 @@ void TurnBatches::flush_heartbeats() {
       });
     }
   });
+  held_.clear();
 }
 
 }  // namespace ns::broker

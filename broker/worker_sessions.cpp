@@ -26,10 +26,10 @@ class LeasedJob {
 
   std::size_t task_index() const { return task_; }
   std::string task() const { return std::string(tasks_.at(task_).text()); }
-  const auto& kind() const { return tasks_.at(task_ + 1).text(); }
-  const auto& spec() const { return tasks_.at(task_ + 2).text(); }
-  const auto& parameters() const { return field(4).text(); }
-  std::string token() const { return std::string(field(3).text()); }
+  std::string_view kind() const { return tasks_.at(task_ + 1).text(); }
+  std::string_view spec() const { return tasks_.at(task_ + 2).text(); }
+  std::string_view parameters() const { return field(4).text(); }
+  std::string_view token() const { return field(3).text(); }
   bool is_trial() const { return !field(1).text().empty(); }
   std::string id() const { return is_trial() ? task() + "/" + std::string(field(1).text()) : task(); }
 
@@ -138,7 +138,7 @@ void WorkerSessions::look_for_work() {
 
 void WorkerSessions::flush() {
   if (due_.empty() || !store_.is_ready()) return;
-  store::Arguments arguments{std::to_string(lease_.count())};
+  store::Arguments arguments(lease_.count());
   std::vector<Asked> asked;
   std::uint64_t wanted = 0;
   std::vector<WorkerId> later;
@@ -156,15 +156,12 @@ void WorkerSessions::flush() {
     if (compute + control == 0) continue;
     if (wanted > 0 && wanted + compute + control > kMostAsked) {
       lease(arguments, std::exchange(asked, {}));
-      arguments = {std::to_string(lease_.count())};
+      arguments = store::Arguments(lease_.count());
       wanted = 0;
     }
     wanted += compute + control;
     session.leasing = true;
-    for (const std::string& word :
-         {worker.text, std::to_string(session.number), std::to_string(compute), std::to_string(control)}) {
-      arguments.push_back(word);
-    }
+    arguments.add(worker.text, session.number, compute, control);
     asked.push_back({std::move(worker), session.number, compute + control});
   }
   if (!asked.empty()) lease(arguments, std::move(asked));
@@ -245,10 +242,7 @@ void WorkerSessions::hand_back(const WorkerId& worker, const store::Reply& tasks
   store::Arguments arguments;
   for (std::size_t i = 0; i < count; ++i) {
     const LeasedJob job(tasks, jobs, i);
-    for (const std::string& word : {worker.text, job.id(), job.token(), std::string(to_text(Outcome::handed_back)),
-                                    std::string(), std::string("its worker has gone")}) {
-      arguments.push_back(word);
-    }
+    arguments.add(worker.text, job.id(), job.token(), to_text(Outcome::handed_back), "", "its worker has gone");
   }
   store_.call("commit", arguments, [](const store::Reply& reply) {
     // Then the leases run out instead.
@@ -281,7 +275,7 @@ void WorkerSessions::probe_silent(std::chrono::milliseconds silence) {
 void WorkerSessions::lose(const WorkerId& worker, std::uint64_t session) {
   log::warning("the connection to worker {} has ended", worker.text);
   end(worker, session);
-  store_.call("lose_worker", {worker.text, std::to_string(session)}, [worker](const store::Reply& reply) {
+  store_.call("lose_worker", {worker.text, session}, [worker](const store::Reply& reply) {
     // Then its leases run out instead.
     if (reply.is_error()) log::warning("taking the jobs of {} failed: {}", worker.text, reply.error().what());
   });

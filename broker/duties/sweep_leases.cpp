@@ -11,14 +11,13 @@ constexpr int kMostJobs = 256;  // of each sort in one call, so that Redis never
 
 void sweep_leases(Parts& parts) {
   if (!parts.store.is_ready()) return;
-  parts.store.call("sweep", {std::to_string(parts.options.lease.count()), std::to_string(kMostJobs)},
-                   [](const store::Reply& reply) {
-                     if (reply.is_error()) {
-                       log::warning("the sweep failed: {}", reply.error().what());
-                     } else if (reply.at(0).number() > 0) {
-                       log::info("{} leases ran out", reply.at(0).number());
-                     }
-                   });
+  parts.store.call("sweep", {parts.options.lease.count(), kMostJobs}, [](const store::Reply& reply) {
+    if (reply.is_error()) {
+      log::warning("the sweep failed: {}", reply.error().what());
+    } else if (reply.at(0).number() > 0) {
+      log::info("{} leases ran out", reply.at(0).number());
+    }
+  });
 }
 
 }  // namespace ns::broker

@@ -13,9 +13,9 @@ inline std::string join_commas(const std::vector<std::string>& words) {
   return text;
 }
 
-inline std::vector<std::string> split_commas(const std::string& text) {
+inline std::vector<std::string> split_commas(std::string_view text) {
   std::vector<std::string> words;
-  std::istringstream stream(text);
+  std::istringstream stream{std::string(text)};
   for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
   return words;
 }

@@ -13,12 +13,8 @@ std::string limits_of(const NewTrial& trial) {
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const EnqueueTrials& enqueue, std::string) {
-  store::Arguments arguments{enqueue.task.text, std::to_string(enqueue.token), std::to_string(limits::kMaxReadyTrials)};
-  for (const NewTrial& trial : enqueue.trials) {
-    for (const std::string& word : {std::to_string(trial.number), trial.parameters, limits_of(trial)}) {
-      arguments.push_back(word);
-    }
-  }
+  store::Arguments arguments(enqueue.task.text, enqueue.token, limits::kMaxReadyTrials);
+  for (const NewTrial& trial : enqueue.trials) arguments.add(trial.number, trial.parameters, limits_of(trial));
   parts.store.call("enqueue", arguments, request.answer([](const store::Reply& reply) {
     return TrialsEnqueued{static_cast<std::uint32_t>(reply.number())};
   }));

@@ -8,8 +8,8 @@ namespace {
 
 LeaseInfo lease_from(const store::Reply& fields) {
   LeaseInfo lease;
-  lease.job = {fields.at(0).text()};
-  lease.worker = {fields.at(1).text()};
+  lease.job.text = fields.at(0).text();
+  lease.worker.text = fields.at(1).text();
   lease.token = fields.at(2).number();
   lease.attempt = static_cast<std::uint32_t>(fields.at(3).number());
   lease.expires_in_ms = fields.at(4).signed_number();
@@ -18,7 +18,7 @@ LeaseInfo lease_from(const store::Reply& fields) {
 
 DeadLetter dead_letter_from(const store::Reply& fields) {
   DeadLetter dead;
-  dead.job = {fields.at(0).text()};
+  dead.job.text = fields.at(0).text();
   dead.time_ms = fields.at(1).number();
   const auto reasons = nlohmann::json::parse(fields.at(2).text(), nullptr, false);
   for (const auto& reason : reasons.is_array() ? reasons : nlohmann::json::array()) {
@@ -30,7 +30,7 @@ DeadLetter dead_letter_from(const store::Reply& fields) {
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const GetQueue&, std::string) {
-  parts.store.call("get_queue", {std::to_string(limits::kMaxBatch)}, request.answer([](const store::Reply& reply) {
+  parts.store.call("get_queue", {limits::kMaxBatch}, request.answer([](const store::Reply& reply) {
     QueueInfo queue;
     for (std::uint32_t priority = 1; priority <= 3; ++priority) {
       queue.depths.push_back({JobKind::trial, priority, reply.at(priority - 1).number()});

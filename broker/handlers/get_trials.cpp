@@ -21,13 +21,12 @@ TrialInfo trial_from(const store::Reply& fields) {
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const GetTrials& get, std::string) {
-  parts.store.call("get_trials", {get.task.text, std::to_string(get.first), std::to_string(get.limit)},
-                   request.answer([](const store::Reply& reply) {
-                     TrialList trials;
-                     trials.total = static_cast<std::uint32_t>(reply.at(0).number());
-                     for (const store::Reply& fields : reply.at(1).list()) trials.trials.push_back(trial_from(fields));
-                     return trials;
-                   }));
+  parts.store.call("get_trials", {get.task.text, get.first, get.limit}, request.answer([](const store::Reply& reply) {
+    TrialList trials;
+    trials.total = static_cast<std::uint32_t>(reply.at(0).number());
+    for (const store::Reply& fields : reply.at(1).list()) trials.trials.push_back(trial_from(fields));
+    return trials;
+  }));
 }
 
 }  // namespace ns::broker

@@ -11,9 +11,9 @@ void handle(Parts& parts, const Request& request, const Hello& hello, std::strin
               hello.worker.text, kProtocolMajor, hello.protocol_minor, kProtocolMajor, kProtocolMinor);
   }
   parts.store.call("hello",
-                   {hello.worker.text, hello.host, std::to_string(hello.pid), hello.cpus, join_commas(hello.isa),
-                    join_commas(hello.kinds), std::to_string(hello.compute_slots), std::to_string(hello.control_slots),
-                    hello.version, hello.pool, join_commas(hello.tags), std::to_string(hello.memory_bytes)},
+                   {hello.worker.text, hello.host, hello.pid, hello.cpus, join_commas(hello.isa),
+                    join_commas(hello.kinds), hello.compute_slots, hello.control_slots, hello.version, hello.pool,
+                    join_commas(hello.tags), hello.memory_bytes},
                    request.answer([&parts, worker = hello.worker, peer = request.peer()](const store::Reply& reply) {
                      Welcome welcome;
                      welcome.broker = parts.name;

@@ -8,7 +8,7 @@ namespace {
 WorkerInfo worker_from(const store::Reply& fields) {
   const auto count = [&](std::size_t i) { return static_cast<std::uint32_t>(fields.at(i).number()); };
   WorkerInfo worker;
-  worker.worker = {fields.at(0).text()};
+  worker.worker.text = fields.at(0).text();
   worker.host = fields.at(1).text();
   worker.pid = count(2);
   worker.cpus = fields.at(3).text();
@@ -30,7 +30,7 @@ WorkerInfo worker_from(const store::Reply& fields) {
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const ListWorkers&, std::string) {
-  parts.store.call("list_workers", {std::to_string(limits::kMaxBatch)}, request.answer([](const store::Reply& reply) {
+  parts.store.call("list_workers", {limits::kMaxBatch}, request.answer([](const store::Reply& reply) {
     WorkerList workers;
     workers.now_ms = reply.at(0).number();
     for (const store::Reply& fields : reply.at(1).list()) workers.workers.push_back(worker_from(fields));

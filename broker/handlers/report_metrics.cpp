@@ -10,10 +10,9 @@ constexpr std::uint32_t kMostMetrics = 10'000;
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const ReportMetrics& report, std::string) {
-  store::Arguments arguments{report.worker.text, std::to_string(kMostMetrics)};
+  store::Arguments arguments(report.worker.text, kMostMetrics);
   for (const Metric& metric : report.metrics) {
-    arguments.insert(arguments.end(),
-                     {metric.job.text, std::to_string(metric.token), std::to_string(metric.sequence), metric.body});
+    arguments.add(metric.job.text, metric.token, metric.sequence, metric.body);
   }
   // It has no answer, but is under way as long as Redis has not taken it.
   parts.store.call("metrics", arguments, [request](const store::Reply& reply) {

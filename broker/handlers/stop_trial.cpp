@@ -3,7 +3,7 @@
 namespace ns::broker {
 
 void handle(Parts& parts, const Request& request, const StopTrial& stop, std::string) {
-  parts.store.call("stop_trial", {stop.task.text, std::to_string(stop.token), std::to_string(stop.number)},
+  parts.store.call("stop_trial", {stop.task.text, stop.token, stop.number},
                    request.answer([](const store::Reply&) { return Ok{}; }));
 }
 

@@ -26,14 +26,13 @@ std::string class_of(const SubmitTask& submit) {
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const SubmitTask& submit, std::string) {
-  parts.store.call("submit",
-                   {submit.task.text, submit.kind, submit.spec, submit.name, std::to_string(submit.priority),
-                    std::to_string(submit.workers), std::to_string(submit.max_attempts),
-                    std::to_string(submit.timeout_ms), class_of(submit), std::to_string(submit.delay_ms),
-                    std::to_string(submit.deadline_ms), std::to_string(limits::kMaxOpenTasks)},
-                   request.answer([task = submit.task](const store::Reply& reply) {
-                     return TaskAccepted{task, reply.number() == 1};
-                   }));
+  parts.store.call(
+      "submit",
+      {submit.task.text, submit.kind, submit.spec, submit.name, submit.priority, submit.workers, submit.max_attempts,
+       submit.timeout_ms, class_of(submit), submit.delay_ms, submit.deadline_ms, limits::kMaxOpenTasks},
+      request.answer([task = submit.task](const store::Reply& reply) {
+        return TaskAccepted{task, reply.number() == 1};
+      }));
   parts.workers.work_came(JobKind::task, 1);
 }
 

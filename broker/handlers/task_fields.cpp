@@ -4,7 +4,7 @@ namespace ns::broker {
 
 TaskInfo task_from(const store::Reply& fields) {
   std::size_t next = 0;
-  const auto text = [&] { return fields.at(next++).text(); };
+  const auto text = [&] { return std::string(fields.at(next++).text()); };
   const auto count = [&] { return static_cast<std::uint32_t>(fields.at(next++).number()); };
   const auto time = [&] { return fields.at(next++).number(); };
   TaskInfo task;

@@ -14,8 +14,7 @@ constexpr std::chrono::milliseconds kFirstBackoff = 20ms;
 constexpr std::chrono::milliseconds kLongestBackoff = 1s;
 // Calls that wait for Redis: past this it is hung or hopelessly late, and memory must stay bounded.
 constexpr std::size_t kMostWaiting = 20'000;
-
-Reply error_reply(ErrorCode code, const std::string& sentence) { return Reply::make_error(Error(code, sentence)); }
+constexpr std::size_t kMostUnwritten = 64 * 1024 * 1024;  // bytes of them
 
 }  // namespace
 
@@ -30,18 +29,18 @@ Client::Client(net::PollLoop& loop, const std::string& address, Listener listene
 
 Client::~Client() = default;
 
-void Client::call(const std::string& function, const Arguments& arguments, Connection::Callback callback) {
+void Client::call(std::string_view function, const Arguments& arguments, Connection::Callback callback) {
   if (!ready_) {
-    callback(error_reply(ErrorCode::unavailable, "the broker cannot reach Redis at " + address_text_));
+    callback(Reply(Error(ErrorCode::unavailable, "the broker cannot reach Redis at " + address_text_)));
     return;
   }
-  if (commands_->waiting() >= kMostWaiting) {
-    callback(error_reply(ErrorCode::overloaded, "Redis is late with " + std::to_string(kMostWaiting) + " answers"));
+  if (commands_->waiting() >= kMostWaiting || commands_->unwritten() >= kMostUnwritten) {
+    callback(
+        Reply(Error(ErrorCode::overloaded, "Redis is late with " + std::to_string(commands_->waiting()) + " answers")));
     return;
   }
-  std::vector<std::string> words{"FCALL", "ns2_" + function, "0"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  commands_->command(words, std::move(callback));
+  std::string name("ns2_");
+  commands_->command(Arguments("FCALL", name.append(function), "0"), arguments, std::move(callback));
 }
 
 void Client::flush() {
@@ -50,8 +49,7 @@ void Client::flush() {
 
 void Client::connect() {
   reconnecting_ = false;
-  for (const auto& connection : ended_) connection->end();
-  ended_.clear();
+  drop_ended();
   try {
     commands_ = std::make_unique<Connection>(loop_, address_, [this](const std::string& why) { lost(why); });
     load();
@@ -61,13 +59,15 @@ void Client::connect() {
 }
 
 void Client::load() {
-  commands_->command({"FUNCTION", "LOAD", "REPLACE", kLibrary}, [this](const Reply& reply) {
+  commands_->command(Arguments("FUNCTION", "LOAD", "REPLACE", kLibrary), [this](const Reply& reply) {
     if (reply.is_error()) {  // it may be loading its data still
       lost(reply.error().what());
       return;
     }
-    commands_->command({"FCALL", "ns2_open", "0"}, [this](const Reply& opened_reply) { opened(opened_reply); });
+    commands_->command(Arguments("FCALL", "ns2_open", "0"), [this](const Reply& open) { opened(open); });
+    commands_->flush();
   });
+  commands_->flush();
 }
 
 void Client::opened(const Reply& reply) {
@@ -75,8 +75,8 @@ void Client::opened(const Reply& reply) {
     lost(reply.error().what());
     return;
   }
-  const std::string& stored = reply.at(0).text();
-  const std::string& ours = reply.at(1).text();
+  const std::string stored(reply.at(0).text());
+  const std::string ours(reply.at(1).text());
   if (stored != ours) {
     listener_.on_wrong_schema(
         Error(ErrorCode::unsupported, "Redis at " + address_text_ + " holds data of schema '" + stored +
@@ -87,11 +87,16 @@ void Client::opened(const Reply& reply) {
 }
 
 void Client::listen(const Reply& opened) {
-  const std::string work = opened.at(2).text();
-  const std::string events = opened.at(3).text();
-  const std::string stops = opened.at(4).text();
-  wake_ups_ = std::make_unique<Connection>(loop_, address_, [this](const std::string& why) { lost(why); });
-  wake_ups_->subscribe({work, events, stops}, [=, this](const std::string& channel, const std::string& message) {
+  const std::string work(opened.at(2).text());
+  const std::string events(opened.at(3).text());
+  const std::string stops(opened.at(4).text());
+  try {
+    wake_ups_ = std::make_unique<Connection>(loop_, address_, [this](const std::string& why) { lost(why); });
+  } catch (const Error& error) {
+    lost(error.what());
+    return;
+  }
+  wake_ups_->subscribe({work, events, stops}, [=, this](std::string_view channel, std::string_view message) {
     if (channel.empty()) {
       ready_ = true;
       backoff_ = kFirstBackoff;
@@ -114,8 +119,13 @@ void Client::lost(const std::string& why) {
   ready_ = false;
   if (commands_) ended_.push_back(std::move(commands_));
   if (wake_ups_) ended_.push_back(std::move(wake_ups_));
+  loop_.after(std::chrono::nanoseconds(0), [this] { drop_ended(); });
   loop_.after(backoff_, [this] { connect(); });
   backoff_ = std::min(backoff_ * 2, kLongestBackoff);
+}
+
+void Client::drop_ended() {
+  for (const auto& connection : std::exchange(ended_, {})) connection->end();
 }
 
 }  // namespace ns::broker::store

@@ -11,13 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "broker/store/arguments.h"
 #include "broker/store/connection.h"
 #include "broker/store/reply.h"
 #include "common/net/poll_loop.h"
 
 namespace ns::broker::store {
-
-using Arguments = std::vector<std::string>;
 
 class Client {
  public:
@@ -25,16 +24,17 @@ class Client {
   struct Listener {
     std::function<void()> on_resumed;
     std::function<void()> on_work;
-    std::function<void(const std::string& task)> on_event;
-    std::function<void(const std::string& stop)> on_stop;  // "<worker> <job> <token> <outcome>"
-    std::function<void(const Error&)> on_wrong_schema;     // another version's data: never to be touched
+    std::function<void(std::string_view task)> on_event;
+    std::function<void(std::string_view stop)> on_stop;  // "<worker> <job> <token> <outcome>"
+    std::function<void(const Error&)> on_wrong_schema;   // another version's data: never to be touched
   };
 
   Client(net::PollLoop&, const std::string& address, Listener);
   ~Client();
 
   // `function` as its file is named: "submit". An error reply is given as a Reply with is_error().
-  void call(const std::string& function, const Arguments&, Connection::Callback);
+  // The reply is there during the callback only.
+  void call(std::string_view function, const Arguments&, Connection::Callback);
 
   void flush();  // at the end of a turn: what its calls gathered leaves
 
@@ -46,6 +46,7 @@ class Client {
   void opened(const Reply&);
   void listen(const Reply& opened);
   void lost(const std::string& why);
+  void drop_ended();
 
   net::PollLoop& loop_;
   const std::string address_text_;

@@ -1,19 +1,47 @@
 #include "broker/store/connection.h"
 
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <memory>
 #include <utility>
 
 namespace ns::broker::store {
 namespace {
 
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr int kReadsInTurn = 16;
+// hiredis moves what is left of a piece after each reply: small pieces make that cheap.
+constexpr std::size_t kFedBytes = 8 * 1024;
+
+Error unavailable(const std::string& what, int error) {
+  return Error(ErrorCode::unavailable, what + ": " + std::strerror(error));
+}
+
 // What a command gets when the connection is lost before its answer came.
-Reply lost_reply() {
-  return Reply::make_error(
-      Error(ErrorCode::unavailable, "the connection to Redis was lost: the request may be repeated"));
+Error lost_error() {
+  return Error(ErrorCode::unavailable, "the connection to Redis was lost: the request may be repeated");
+}
+
+struct FreeAddresses {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+std::unique_ptr<addrinfo, FreeAddresses> resolve(const Address& address) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int failure = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &list);
+  if (failure != 0) throw Error(ErrorCode::unavailable, "host " + address.host + ": " + ::gai_strerror(failure));
+  return std::unique_ptr<addrinfo, FreeAddresses>(list);
 }
 
 }  // namespace
@@ -26,7 +54,7 @@ Address parse_address(const std::string& text) {
   Address address;
   if (text.compare(0, 5, "unix:") == 0) {
     address.path = text.substr(5);
-    if (address.path.empty()) throw refuse();
+    if (address.path.empty() || address.path.size() >= sizeof(sockaddr_un::sun_path)) throw refuse();
     return address;
   }
   const std::size_t colon = text.rfind(':');
@@ -39,147 +67,185 @@ Address parse_address(const std::string& text) {
   return address;
 }
 
-struct Connection::Pending {
-  Connection* connection;
-  Callback callback;
-};
-
-// The C side of hiredis: plain functions that find their Connection.
-struct Connection::Hooks {
-  static Connection& of(void* data) { return *static_cast<Connection*>(data); }
-
-  static void add_read(void* data) {
-    if (of(data).reading_) return;
-    of(data).reading_ = true;
-    of(data).watch();
-  }
-  static void remove_read(void* data) {
-    of(data).reading_ = false;
-    of(data).watch();
-  }
-  static void add_write(void* data) {
-    if (of(data).writing_) return;
-    of(data).writing_ = true;
-    of(data).watch();
-  }
-  static void remove_write(void* data) {
-    of(data).writing_ = false;
-    of(data).watch();
-  }
-  static void cleanup(void* data) {
-    of(data).reading_ = of(data).writing_ = false;
-    of(data).watch();
-  }
-  static void connected(const redisAsyncContext* context, int status) {
-    if (status != REDIS_OK) of(context->data).closed(context->errstr);
-  }
-  static void disconnected(const redisAsyncContext* context, int) {
-    of(context->data).closed(context->err != 0 ? context->errstr : "closed");
-  }
-  static void answered(redisAsyncContext*, void* reply, void* data) {
-    const std::unique_ptr<Pending> pending(static_cast<Pending*>(data));
-    --pending->connection->waiting_;
-    if (pending->connection->ending_) return;
-    pending->callback(reply != nullptr ? Reply(*static_cast<redisReply*>(reply)) : lost_reply());
-  }
-  static void message(redisAsyncContext*, void* raw, void* data) {
-    auto* connection = static_cast<Connection*>(data);
-    const auto* reply = static_cast<const redisReply*>(raw);
-    if (reply == nullptr || connection->ending_ || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) return;
-    const std::string kind(reply->element[0]->str, reply->element[0]->len);
-    if (kind == "subscribe" && connection->unsubscribed_ > 0 && --connection->unsubscribed_ == 0) {
-      connection->on_message_({}, {});
-    }
-    if (kind == "message") {
-      connection->on_message_({reply->element[1]->str, reply->element[1]->len},
-                              {reply->element[2]->str, reply->element[2]->len});
-    }
-  }
-};
-
 Connection::Connection(net::PollLoop& loop, const Address& address, std::function<void(const std::string&)> on_closed)
     : loop_(loop), on_closed_(std::move(on_closed)) {
-  context_ = address.path.empty() ? redisAsyncConnect(address.host.c_str(), address.port)
-                                  : redisAsyncConnectUnix(address.path.c_str());
-  if (context_ == nullptr) throw Error(ErrorCode::unavailable, "no memory for a connection to Redis");
-  if (context_->err != 0) {
-    const std::string why = context_->errstr;
-    redisAsyncFree(context_);
-    throw Error(ErrorCode::unavailable, why);
-  }
-  context_->data = this;
-  context_->ev.data = this;
-  context_->ev.addRead = Hooks::add_read;
-  context_->ev.delRead = Hooks::remove_read;
-  context_->ev.addWrite = Hooks::add_write;
-  context_->ev.delWrite = Hooks::remove_write;
-  context_->ev.cleanup = Hooks::cleanup;
-  redisAsyncSetConnectCallback(context_, Hooks::connected);
-  redisAsyncSetDisconnectCallback(context_, Hooks::disconnected);
-}
-
-void Connection::end() {
-  if (context_ == nullptr) return;
-  on_closed_ = [](const std::string&) {};
-  redisAsyncFree(context_);
-  context_ = nullptr;
+  connecting_ = !(address.path.empty() ? open_tcp(address) : open_unix(address));
+  watch({true, connecting_});
 }
 
 Connection::~Connection() {
-  ending_ = true;
-  if (context_ != nullptr) redisAsyncFree(context_);
+  if (descriptor_ < 0) return;
+  loop_.unwatch(descriptor_);
+  ::close(descriptor_);
 }
 
-void Connection::command(const std::vector<std::string>& words, Callback callback) {
-  if (context_ == nullptr) {
-    callback(lost_reply());
-    return;
-  }
-  std::vector<const char*> texts;
-  std::vector<std::size_t> sizes;
-  for (const std::string& word : words) {
-    texts.push_back(word.data());
-    sizes.push_back(word.size());
-  }
-  auto pending = std::make_unique<Pending>(Pending{this, std::move(callback)});
-  if (redisAsyncCommandArgv(context_, Hooks::answered, pending.get(), static_cast<int>(words.size()), texts.data(),
-                            sizes.data()) != REDIS_OK) {
-    pending->callback(lost_reply());
-    return;
-  }
-  ++waiting_;
-  pending.release();  // Hooks::answered owns it now, and is called in any case
+bool Connection::open_unix(const Address& address) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
+  return connect_to(reinterpret_cast<const sockaddr*>(&name), sizeof name, address.path);
 }
 
-void Connection::flush() {
-  if (context_ != nullptr && writing_) redisAsyncHandleWrite(context_);
+bool Connection::open_tcp(const Address& address) {
+  const auto list = resolve(address);
+  for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+    try {
+      const bool done = connect_to(one->ai_addr, one->ai_addrlen, address.host + ":" + std::to_string(address.port));
+      const int on = 1;
+      ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      ::setsockopt(descriptor_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+      return done;
+    } catch (const Error&) {
+      if (one->ai_next == nullptr) throw;  // a host may have an address that is not for us, such as ::1
+    }
+  }
+  throw Error(ErrorCode::unavailable, "host " + address.host + " has no address");
+}
+
+bool Connection::connect_to(const sockaddr* name, unsigned size, const std::string& text) {
+  descriptor_ = ::socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor_ < 0) throw unavailable("no socket for " + text, errno);
+  if (::connect(descriptor_, name, size) == 0) return true;
+  if (errno == EINPROGRESS) return false;
+  const int error = errno;
+  ::close(std::exchange(descriptor_, -1));
+  throw unavailable(text, error);
+}
+
+void Connection::end() {
+  on_closed_ = [](const std::string&) {};
+  close("closed");
+}
+
+void Connection::command(const Arguments& first, const Arguments& rest, Callback callback) {
+  if (descriptor_ < 0) {
+    callback(Reply(lost_error()));
+    return;
+  }
+  char head[24] = {'*'};
+  char* end = std::to_chars(head + 1, head + 21, first.count() + rest.count()).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  unwritten_.append(head, end).append(first.words()).append(rest.words());
+  waiting_.push_back(std::move(callback));
 }
 
 void Connection::subscribe(const std::vector<std::string>& channels, MessageCallback callback) {
-  if (context_ == nullptr) return;
   on_message_ = std::move(callback);
   unsubscribed_ = channels.size();
-  for (const std::string& channel : channels) {
-    redisAsyncCommand(context_, Hooks::message, this, "SUBSCRIBE %b", channel.data(), channel.size());
-  }
+  Arguments words("SUBSCRIBE");
+  for (const std::string& channel : channels) words.add(channel);
+  command(words, [this](const Reply& reply) {
+    if (reply.is_error()) close(reply.error().what());
+  });
+  flush();
 }
 
-void Connection::watch() {
-  if (context_ == nullptr || context_->c.fd < 0) return;
-  loop_.watch(context_->c.fd, {reading_, writing_}, [this](net::PollLoop::Ready ready) { this->ready(ready); });
+void Connection::flush() {
+  if (!connecting_ && !blocked_) write();
+}
+
+void Connection::watch(net::PollLoop::Interest interest) {
+  loop_.watch(descriptor_, interest, [this](net::PollLoop::Ready ready) { this->ready(ready); });
 }
 
 void Connection::ready(net::PollLoop::Ready ready) {
-  // Either handler may end the connection.
-  if (ready.readable && context_ != nullptr) redisAsyncHandleRead(context_);
-  if (ready.writable && context_ != nullptr) redisAsyncHandleWrite(context_);
+  if (connecting_) {
+    connected();
+  } else if (ready.writable) {
+    write();
+  }
+  if (ready.readable && descriptor_ >= 0 && !connecting_) read();
 }
 
-void Connection::closed(const std::string& why) {
-  if (context_ == nullptr) return;
-  loop_.unwatch(context_->c.fd);
-  context_ = nullptr;  // hiredis frees it after this
-  if (!ending_) on_closed_(why);
+void Connection::connected() {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) {
+    close(std::strerror(error));
+    return;
+  }
+  connecting_ = false;
+  blocked_ = true;  // so that the watch is set anew
+  write();
+}
+
+void Connection::write() {
+  while (written_ < unwritten_.size()) {
+    const ssize_t count = ::send(descriptor_, unwritten_.data() + written_, unwritten_.size() - written_, MSG_NOSIGNAL);
+    if (count >= 0) {
+      written_ += static_cast<std::size_t>(count);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (!std::exchange(blocked_, true)) watch({true, true});
+      return;
+    } else if (errno != EINTR) {
+      close(std::strerror(errno));
+      return;
+    }
+  }
+  unwritten_.clear();
+  written_ = 0;
+  if (std::exchange(blocked_, false)) watch({true, false});
+}
+
+void Connection::read() {
+  char buffer[kReadBytes];
+  for (int i = 0; i < kReadsInTurn && descriptor_ >= 0; ++i) {
+    const ssize_t count = ::recv(descriptor_, buffer, sizeof buffer, 0);
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (count <= 0) {
+      close(count == 0 ? "it closed the connection" : std::strerror(errno));
+      return;
+    }
+    const auto bytes = static_cast<std::size_t>(count);
+    for (std::size_t fed = 0; fed < bytes; fed += kFedBytes) {
+      reader_.feed(buffer + fed, std::min(kFedBytes, bytes - fed));
+      while (const Reply* reply = next_reply()) {
+        deliver(*reply);
+        reader_.release();
+      }
+    }
+    if (bytes < sizeof buffer) return;  // there is no more, or the loop will say so
+  }
+}
+
+const Reply* Connection::next_reply() {
+  try {
+    return reader_.next();
+  } catch (const Error& error) {
+    close(error.what());
+    return nullptr;
+  }
+}
+
+void Connection::deliver(const Reply& reply) {
+  if (on_message_ && !reply.is_error()) {
+    receive_message(reply);
+    return;
+  }
+  if (waiting_.empty()) return;  // answered with an error before: this connection was closed
+  const Callback callback = std::move(waiting_.front());
+  waiting_.pop_front();
+  callback(reply);
+}
+
+void Connection::receive_message(const Reply& reply) {
+  const std::string_view kind = reply.at(0).text();
+  if (kind == "subscribe" && unsubscribed_ > 0 && --unsubscribed_ == 0) {
+    waiting_.clear();  // SUBSCRIBE has no other answer
+    on_message_({}, {});
+  }
+  if (kind == "message") on_message_(reply.at(1).text(), reply.at(2).text());
+}
+
+void Connection::close(const std::string& why) {
+  if (descriptor_ < 0) return;
+  loop_.unwatch(descriptor_);
+  ::close(std::exchange(descriptor_, -1));
+  const Error lost = lost_error();
+  for (const Callback& callback : std::exchange(waiting_, {})) callback(Reply(lost));
+  on_closed_(why);
 }
 
 }  // namespace ns::broker::store

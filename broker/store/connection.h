@@ -1,17 +1,20 @@
-// One asynchronous connection to Redis, driven by a PollLoop. Owned by Client; the loop's thread only.
+// One connection to Redis, driven by a PollLoop: a socket that never blocks, commands written together, replies given
+// in order. Owned by Client; the loop's thread only.
 //
 // Made to be lost: when Redis goes away, every command that waits is answered with Error(unavailable), then on_closed
 // is called, and the object is of no more use.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "broker/store/arguments.h"
 #include "broker/store/reply.h"
 #include "common/net/poll_loop.h"
 
-struct redisAsyncContext;
+struct sockaddr;
 
 namespace ns::broker::store {
 
@@ -27,6 +30,7 @@ class Connection {
  public:
   using Callback = std::function<void(const Reply&)>;  // an error reply when there will be none
 
+  // Error(unavailable) where it fails at once.
   Connection(net::PollLoop&, const Address&, std::function<void(const std::string& why)> on_closed);
   ~Connection();  // silently: nothing is called any more
   Connection(const Connection&) = delete;
@@ -35,32 +39,46 @@ class Connection {
   // Answers every command that waits with Error(unavailable) and closes. Not from within a callback of this connection.
   void end();
 
-  void command(const std::vector<std::string>& words, Callback);
+  // Leaves with the next flush(). The words may come in two parts.
+  void command(const Arguments& words, Callback callback) { command(words, {}, std::move(callback)); }
+  void command(const Arguments& first, const Arguments& rest, Callback);
   // Every message of these channels, and one call with empty texts once all are subscribed.
-  using MessageCallback = std::function<void(const std::string& channel, const std::string& message)>;
+  using MessageCallback = std::function<void(std::string_view channel, std::string_view message)>;
   void subscribe(const std::vector<std::string>& channels, MessageCallback);
 
-  // Writes what commands have gathered, without waiting for the loop to find the socket writable.
+  // Writes what commands have gathered; what Redis does not take yet follows as it reads.
   void flush();
 
-  std::size_t waiting() const { return waiting_; }  // commands without an answer
+  std::size_t waiting() const { return waiting_.size(); }                 // commands without an answer
+  std::size_t unwritten() const { return unwritten_.size() - written_; }  // bytes
 
  private:
-  struct Pending;
-  struct Hooks;
-  void watch();
+  // False: it is being connected.
+  bool open_unix(const Address&);
+  bool open_tcp(const Address&);
+  bool connect_to(const sockaddr*, unsigned size, const std::string& text);
+
+  void watch(net::PollLoop::Interest);
   void ready(net::PollLoop::Ready);
-  void closed(const std::string& why);
+  void connected();
+  void write();
+  void read();
+  const Reply* next_reply();
+  void deliver(const Reply&);
+  void receive_message(const Reply&);
+  void close(const std::string& why);
 
   net::PollLoop& loop_;
-  redisAsyncContext* context_ = nullptr;
   std::function<void(const std::string&)> on_closed_;
+  int descriptor_ = -1;
+  bool connecting_ = false;
+  bool blocked_ = false;  // Redis does not take more now: written as the socket says so
+  std::string unwritten_;
+  std::size_t written_ = 0;  // of unwritten_
+  ReplyReader reader_;
+  std::deque<Callback> waiting_;
   MessageCallback on_message_;
   std::size_t unsubscribed_ = 0;  // channels that Redis has not confirmed yet
-  std::size_t waiting_ = 0;
-  bool reading_ = false;
-  bool writing_ = false;
-  bool ending_ = false;  // in the destructor
 };
 
 }  // namespace ns::broker::store

@@ -1,6 +1,8 @@
 #include "tests/broker/scripts.h"
 
-#include <hiredis/hiredis.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <sstream>
 #include <stdexcept>
@@ -9,48 +11,60 @@
 
 namespace ns::test {
 
+using broker::store::Arguments;
 using broker::store::Reply;
 
-Scripts::Scripts() : redis_(folder_.path()), context_(redisConnectUnix((folder_.path() / "redis.sock").c_str())) {
-  if (context_ == nullptr || context_->err != 0) throw std::runtime_error("no connection to the redis-server");
+Scripts::Scripts() : redis_(folder_.path()) {
+  const std::string path = (folder_.path() / "redis.sock").string();
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (::connect(socket_, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
+    throw std::runtime_error("no connection to the redis-server");
+  }
   command({"FUNCTION", "LOAD", "REPLACE", broker::store::kLibrary});
   call("open", {});
 }
 
-Scripts::~Scripts() { redisFree(context_); }
+Scripts::~Scripts() { ::close(socket_); }
 
-Reply Scripts::command(const std::vector<std::string>& words) {
-  std::vector<const char*> texts;
-  std::vector<std::size_t> sizes;
-  for (const std::string& word : words) {
-    texts.push_back(word.data());
-    sizes.push_back(word.size());
-  }
-  auto* raw =
-      static_cast<redisReply*>(redisCommandArgv(context_, static_cast<int>(words.size()), texts.data(), sizes.data()));
-  if (raw == nullptr) throw std::runtime_error("the connection is lost");
-  const Reply reply(*raw);
-  freeReplyObject(raw);
-  if (reply.is_error()) throw reply.error();
-  return reply;
+Reply Scripts::command(const Arguments& words) {
+  return exchange("*" + std::to_string(words.count()) + "\r\n" + words.words());
 }
 
-Reply Scripts::call(const std::string& function, const std::vector<std::string>& arguments) {
-  std::vector<std::string> words{"FCALL", "ns2_" + function, "0"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  return command(words);
+Reply Scripts::call(const std::string& function, const Arguments& arguments) {
+  const Arguments first("FCALL", "ns2_" + function, "0");
+  return exchange("*" + std::to_string(first.count() + arguments.count()) + "\r\n" + first.words() + arguments.words());
+}
+
+Reply Scripts::exchange(const std::string& command) {
+  for (std::size_t sent = 0; sent < command.size();) {
+    const ssize_t count = ::send(socket_, command.data() + sent, command.size() - sent, MSG_NOSIGNAL);
+    if (count <= 0) throw std::runtime_error("the connection is lost");
+    sent += static_cast<std::size_t>(count);
+  }
+  for (;;) {
+    if (const Reply* reply = reader_.next()) {
+      if (reply->is_error()) throw reply->error();
+      return *reply;
+    }
+    char buffer[65536];
+    const ssize_t count = ::recv(socket_, buffer, sizeof buffer, 0);
+    if (count <= 0) throw std::runtime_error("the connection is lost");
+    reader_.feed(buffer, static_cast<std::size_t>(count));
+  }
 }
 
 std::string Scripts::submit(int workers, int priority, int max_attempts) {
   const std::string task = make_task_id().text;
-  call("submit", {task, "k", "{}", "name", std::to_string(priority), std::to_string(workers),
-                  std::to_string(max_attempts), "0", "k@default", "0", "0", "1000"});
+  call("submit", {task, "k", "{}", "name", priority, workers, max_attempts, "0", "k@default", "0", "0", "1000"});
   return task;
 }
 
 std::string Scripts::hello(const std::string& worker, const std::string& kinds) {
-  const std::string session =
-      call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v", "default", "", "0"}).text();
+  const std::string session(
+      call("hello", {worker, "host", "1", "", "", kinds, "4", "2", "v", "default", "", "0"}).text());
   std::erase_if(sessions_, [&](const auto& known) { return known.first == worker; });
   sessions_.emplace_back(worker, session);
   return session;
@@ -61,14 +75,14 @@ std::vector<Scripts::Leased> Scripts::lease(const std::string& worker, int compu
   for (const auto& [known, number] : sessions_) {
     if (known == worker) session = number;
   }
-  const Reply reply = call("lease", {"600000", worker, session, std::to_string(compute), std::to_string(control)});
+  const Reply reply = call("lease", {"600000", worker, session, compute, control});
   const Reply& jobs = reply.at(2);
   if (!jobs.is_list()) throw Error(ErrorCode::unknown_peer, "the session is not the worker's current one");
   std::vector<Leased> leased;
   for (std::size_t i = 0; i < jobs.list().size(); i += 6) {
-    const std::string task = reply.at(0).at(3 * (jobs.at(i).number() - 1)).text();
-    const std::string number = jobs.at(i + 1).text();
-    leased.push_back({number.empty() ? task : task + "/" + number, task, number, jobs.at(i + 3).text(),
+    const std::string task(reply.at(0).at(3 * (jobs.at(i).number() - 1)).text());
+    const std::string number(jobs.at(i + 1).text());
+    leased.push_back({number.empty() ? task : task + "/" + number, task, number, std::string(jobs.at(i + 3).text()),
                       static_cast<int>(jobs.at(i + 2).number())});
   }
   return leased;
@@ -77,14 +91,14 @@ std::vector<Scripts::Leased> Scripts::lease(const std::string& worker, int compu
 Scripts::Leased Scripts::lease_task(const std::string& worker) { return lease(worker, 0, 1).at(0); }
 
 int Scripts::enqueue(const Leased& coordinator, int first, int count) {
-  std::vector<std::string> arguments{coordinator.task, coordinator.token, "1000000"};
-  for (int i = first; i < first + count; ++i) arguments.insert(arguments.end(), {std::to_string(i), "{}", ""});
+  Arguments arguments(coordinator.task, coordinator.token, "1000000");
+  for (int i = first; i < first + count; ++i) arguments.add(i, "{}", "");
   return static_cast<int>(call("enqueue", arguments).number());
 }
 
 std::string Scripts::commit(const std::string& worker, const Leased& job, const std::string& outcome,
                             const std::string& result, const std::string& error) {
-  return call("commit", {worker, job.job, job.token, outcome, result, error}).at(0).text();
+  return std::string(call("commit", {worker, job.job, job.token, outcome, result, error}).at(0).text());
 }
 
 void Scripts::sweep() {
@@ -118,7 +132,7 @@ std::vector<std::string> Scripts::events(const std::string& task, const std::str
   std::vector<std::string> types;
   for (std::string after = "0", last;; last = after) {
     const Reply page = call("read_events", {task, after, "1000", type});
-    for (std::size_t i = 2; i < page.list().size(); i += 7) types.push_back(page.at(i + 1).text());
+    for (std::size_t i = 2; i < page.list().size(); i += 7) types.emplace_back(page.at(i + 1).text());
     after = page.at(1).text();
     if (page.list().size() == 2 && after == last) return types;
   }
@@ -137,7 +151,7 @@ Scripts::Stored Scripts::stored(const std::string& job) {
 }
 
 std::string Scripts::field(const std::string& key, const std::string& name) {
-  return command({"HGET", key, name}).text();
+  return std::string(command({"HGET", key, name}).text());
 }
 
 }  // namespace ns::test

@@ -1,14 +1,15 @@
 // The functions in Redis, called directly on a private redis-server. One thread.
+//
+// Replies, and their texts, are there as long as the Scripts object.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "broker/store/arguments.h"
 #include "broker/store/reply.h"
 #include "common/id.h"
 #include "tests/support/processes.h"
-
-struct redisContext;
 
 namespace ns::test {
 
@@ -20,8 +21,8 @@ class Scripts {
   Scripts& operator=(const Scripts&) = delete;
 
   // Any command; an error reply is thrown.
-  broker::store::Reply command(const std::vector<std::string>& words);
-  broker::store::Reply call(const std::string& function, const std::vector<std::string>& arguments);
+  broker::store::Reply command(const broker::store::Arguments& words);
+  broker::store::Reply call(const std::string& function, const broker::store::Arguments&);
 
   // ---- the transitions in short
 
@@ -50,9 +51,12 @@ class Scripts {
   std::string field(const std::string& key, const std::string& name);
 
  private:
+  broker::store::Reply exchange(const std::string& command);
+
   TempFolder folder_;
   RedisServer redis_;
-  redisContext* context_;
+  int socket_ = -1;
+  broker::store::ReplyReader reader_;
   std::vector<std::pair<std::string, std::string>> sessions_;
 };
 

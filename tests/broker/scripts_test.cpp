@@ -423,7 +423,8 @@ TEST_F(ScriptsTest, events_of_many_trials_share_an_entry_and_are_read_one_by_one
     if (page.list().size() == 2) break;
     after = page.at(1).text();
     EXPECT_EQ(page.at(2).text().substr(0, after.size()), after) << "the event, or its entry when it is the last there";
-    told.push_back(page.at(3).text() + " " + page.at(5).text() + " " + page.at(8).text());
+    std::string& one = told.emplace_back();
+    for (const std::size_t field : {3, 5, 8}) one.append(page.at(field).text()).append(field == 8 ? "" : " ");
   }
   ASSERT_EQ(told.size(), 2u + 5 + 5 + 1 + 2);
   EXPECT_EQ(told[2], "trial.enqueued 0 {}");
@@ -441,7 +442,9 @@ TEST_F(ScriptsTest, a_second_attempt_is_told_with_its_number) {
   ASSERT_EQ(scripts_.lease("w", 2, 0).size(), 2u);
   std::map<std::string, std::string> attempts;
   const auto page = scripts_.call("read_events", {coordinator.task, "0", "100", "trial.started"});
-  for (std::size_t i = 2; i < page.list().size(); i += 7) attempts[page.at(i + 3).text()] += page.at(i + 4).text();
+  for (std::size_t i = 2; i < page.list().size(); i += 7) {
+    attempts[std::string(page.at(i + 3).text())] += page.at(i + 4).text();
+  }
   EXPECT_EQ(attempts["0"], "12");
   EXPECT_EQ(attempts["1"], "1");
 }
@@ -480,7 +483,8 @@ class ClassesTest : public ScriptsTest {
   }
   std::string hello(const std::string& worker, const std::string& pool, const std::string& isa, const std::string& tags,
                     const std::string& memory) {
-    return scripts_.call("hello", {worker, "h", "1", "", isa, "k,other", "4", "2", "v", pool, tags, memory}).text();
+    return std::string(
+        scripts_.call("hello", {worker, "h", "1", "", isa, "k,other", "4", "2", "v", pool, tags, memory}).text());
   }
   std::size_t leased_by(const std::string& worker, const std::string& session) {
     return scripts_.call("lease", {"1000", worker, session, "0", "9"}).at(2).list().size() / 6;

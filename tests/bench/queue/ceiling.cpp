@@ -70,25 +70,26 @@ class Functions {
   std::vector<Leased> read_leased() {
     constexpr std::size_t kFields = 6;  // index of the task, number, attempt, token, parameters, limits
     const Reply reply = connection_.read();
-    const auto& fields = reply.at(2).list();
+    const auto fields = reply.at(2).list();
     std::vector<Leased> jobs;
     jobs.reserve(fields.size() / kFields);
     for (std::size_t i = 0; i < fields.size(); i += kFields) {
-      jobs.push_back({task_ + "/" + fields[i + 1].text(), fields[i + 3].text()});
+      jobs.push_back({task_ + "/" + std::string(fields[i + 1].text()), std::string(fields[i + 3].text())});
     }
     return jobs;
   }
   std::uint32_t read_committed() {
     const Reply reply = connection_.read();
     for (const Reply& status : reply.list()) {
-      if (status.text() != "committed") throw std::runtime_error("a commit was answered with " + status.text());
+      if (status.text() != "committed")
+        throw std::runtime_error("a commit was answered with " + std::string(status.text()));
     }
     return static_cast<std::uint32_t>(reply.list().size());
   }
   // False: there were none.
   bool read_events() {
     const Reply reply = connection_.read();
-    const std::string before = std::exchange(after_, reply.at(1).text());
+    const std::string before = std::exchange(after_, std::string(reply.at(1).text()));
     return after_ != before;
   }
 

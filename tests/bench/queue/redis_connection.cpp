@@ -1,6 +1,7 @@
 #include "tests/bench/queue/redis_connection.h"
 
 #include <hiredis/hiredis.h>
+#include <unistd.h>
 
 #include <sstream>
 #include <stdexcept>
@@ -35,12 +36,18 @@ void RedisConnection::flush() {
 }
 
 Reply RedisConnection::read() {
-  void* raw = nullptr;
-  if (redisGetReply(context_, &raw) != REDIS_OK) throw std::runtime_error("the connection to Redis is lost");
-  const Reply reply(*static_cast<redisReply*>(raw));
-  freeReplyObject(raw);
-  if (reply.is_error()) throw reply.error();
-  return reply;
+  flush();
+  if (read_) reader_.release();
+  for (;;) {
+    const Reply* reply = reader_.next();
+    read_ = reply != nullptr;
+    if (read_ && reply->is_error()) throw reply->error();
+    if (read_) return *reply;
+    char buffer[65536];
+    const ssize_t count = ::read(context_->fd, buffer, sizeof buffer);
+    if (count <= 0) throw std::runtime_error("the connection to Redis is lost");
+    reader_.feed(buffer, static_cast<std::size_t>(count));
+  }
 }
 
 Reply RedisConnection::command(const Words& words) {
@@ -62,7 +69,7 @@ std::uint64_t minus(std::uint64_t later, std::uint64_t earlier) { return later >
 // Lines such as "used_memory:1034568" and "cmdstat_fcall:calls=7,usec=120,usec_per_call=17.14,…".
 RedisFigures figures_of(RedisConnection& redis) {
   const Reply reply = redis.command({"INFO", "everything"});
-  const std::string& info = reply.text();
+  const std::string info(reply.text());
   RedisFigures figures;
   figures.memory_bytes = value_in(info, "\nused_memory:");
   figures.append_only_bytes = value_in(info, "\naof_current_size:");

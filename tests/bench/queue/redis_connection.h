@@ -1,7 +1,7 @@
 // RedisConnection: the bench's own connection to its redis-server: for what Redis says of itself, and for driving the
 // functions without a broker. Commands may be appended and their replies read later (pipelined).
 //
-// One thread. An error reply is thrown.
+// One thread. An error reply is thrown; another one is there until the next is read.
 #pragma once
 
 #include <filesystem>
@@ -31,6 +31,8 @@ class RedisConnection {
 
  private:
   redisContext* context_;
+  broker::store::ReplyReader reader_;
+  bool read_ = false;  // the reader holds the reply that read() gave last
 };
 
 // What Redis says of itself.
