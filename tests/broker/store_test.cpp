@@ -174,6 +174,7 @@ TEST_F(ConnectionTest, messages_come_after_every_channel_is_subscribed) {
 }
 
 TEST_F(ConnectionTest, none_is_made_where_nobody_listens) {
+  connection_.reset();
   redis_.kill();
   EXPECT_THROW(connect(), Error);
   Connection refused(loop_, parse_address("tcp://127.0.0.1:1"), [this](const std::string&) { ++closed_; });
