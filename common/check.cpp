@@ -190,6 +190,8 @@ void check(const ListWorkers&) {}
 void check(const WorkerList& m) {
   for (const WorkerInfo& worker : m.workers) {
     limit_worker("worker_list", worker.host, worker.cpus, worker.isa, worker.kinds, worker.version);
+    limit("worker_list", "pool", worker.pool, kMaxNameBytes);
+    for (const std::string& tag : worker.tags) limit("worker_list", "tags", tag, kMaxNameBytes);
   }
 }
 void check(const GetQueue&) {}

@@ -1,5 +1,6 @@
 // What a process says of itself, on standard error: one line an event, time, level, program, text.
-// Any thread. Text from a peer is printed with control characters replaced.
+// Any thread. Text from a peer is printed with control characters replaced. Nothing here waits for a reader: what does
+// not fit into standard error at once (a pipe that nobody reads) is dropped, and said to be as soon as there is room.
 #pragma once
 
 #include <fmt/core.h>
@@ -20,6 +21,7 @@ void start(const std::string& program, Level level);
 
 bool enabled(Level level);
 void write(Level level, std::string_view text);
+void pass_on(std::string_view bytes);  // a child's output, as it is
 
 template <typename... Arguments>
 void debug(fmt::format_string<Arguments...> text, Arguments&&... arguments) {

@@ -419,7 +419,7 @@ struct Hello {  // -> welcome; starts a session: credits are counted from zero a
   std::string version;
   std::string pool = "default";      // which tasks it is for
   std::vector<std::string> tags;     // what its operator says of it; a task may ask for some
-  std::uint64_t memory_bytes = 0;    // that its jobs may use together; 0: not known
+  std::uint64_t memory_bytes = 0;    // that a job of its may use; 0: not known
   std::uint32_t protocol_minor = 0;  // 1.0 did not say
   MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version, pool, tags,
                      memory_bytes, protocol_minor)

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -166,6 +167,33 @@ void bind(const CpuList& cpus) {
   if (hwloc_get_nbobjs_by_type(topology.get(), HWLOC_OBJ_NUMANODE) > 1) {
     hwloc_set_membind(topology.get(), set.get(), HWLOC_MEMBIND_BIND, HWLOC_MEMBIND_PROCESS);
   }
+}
+
+namespace {
+
+// The control group of this process (version 2), as a path below /sys/fs/cgroup; empty without one.
+std::filesystem::path control_group() {
+  std::ifstream file("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(file, line)) {
+    constexpr std::string_view kUnified = "0::/";
+    if (line.starts_with(kUnified)) return std::filesystem::path("/sys/fs/cgroup") / line.substr(kUnified.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+std::uint64_t memory_of_this_machine() {
+  auto bytes =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::filesystem::path group = control_group();
+  for (; group.string().starts_with("/sys/fs/cgroup"); group = group.parent_path()) {
+    std::ifstream file(group / "memory.max");
+    std::uint64_t limit = 0;
+    if (file >> limit) bytes = std::min(bytes, limit);  // "max" is no number
+  }
+  return bytes;
 }
 
 std::string host_name() {

@@ -2,6 +2,7 @@
 // process that calls it, before it starts threads.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ std::vector<CpuList> share_out(const CpuList&, std::size_t slots);
 
 // Binds the calling process: its threads to these CPUs, its memory to their nodes. Error(unavailable).
 void bind(const CpuList&);
+
+// Bytes that a process here may use: what is installed, or less where a control group bounds it.
+std::uint64_t memory_of_this_machine();
 
 std::string host_name();
 std::string cpu_model();

@@ -5,9 +5,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <random>
+#include <utility>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -85,19 +87,24 @@ Worker::Worker(WorkerOptions options)
                 fmt::format("--cache: {} cannot be made: {}", options_.cache.string(), failure.message()), "--cache");
   }
   remove_abandoned(options_.cache / "work");
-  make_slots();  // before the link: its library starts threads
+  make_slots();  // before the link and the watch, which start threads
   make_link();
+  memory_ = std::make_unique<MemoryWatch>();
   loop_.watch(signals_->descriptor(), {true, false}, [this](net::PollLoop::Ready) {
     while (const int number = signals_->next()) {
       if (number == SIGCHLD) {
         for (const auto& slot : slots_) slot->check_child();
+      } else if (draining_) {
+        end_at_once();
       } else {
         drain();
       }
     }
   });
-  loop_.every(kMemoryCheck, [this] {
-    for (const auto& slot : slots_) slot->check_memory();
+  loop_.every(kMemoryCheck, [this] { check_memory(); });
+  loop_.at_turn_end([this] {
+    if (std::exchange(rooms_changed_, false)) offer();
+    link_->flush();
   });
 }
 
@@ -123,6 +130,7 @@ void Worker::make_slots() {
   for (std::size_t index = 0; index < options_.slots + options_.control_slots; ++index) {
     const bool compute = index < options_.slots;
     RunnerSettings settings;
+    settings.worker = id_;
     settings.name = compute ? fmt::format("slot {}", index) : fmt::format("control slot {}", index - options_.slots);
     settings.log_level = options_.log_level;
     settings.endpoints = options_.endpoints;
@@ -133,11 +141,14 @@ void Worker::make_slots() {
     settings.work_folder = (work_folder() / std::to_string(index)).string();
     settings.cpus = compute ? shares[index] : options_.cpus;
     Slot::Callbacks callbacks;
-    callbacks.ended = [this](Slot&, JobResult result) { link_->report(std::move(result)); };
-    callbacks.metric = [this](const Metric& metric) { link_->report(metric); };
-    callbacks.freed = [this] { offer(); };
-    slots_.push_back(std::make_unique<Slot>(loop_, compute ? JobKind::trial : JobKind::task, std::move(settings),
-                                            options_.memory_limit, std::move(callbacks)));
+    callbacks.ended = [this](JobResult result) { ended(std::move(result)); };
+    callbacks.metric = [this](Metric metric) { link_->report(std::move(metric)); };
+    callbacks.changed = [this] { rooms_changed_ = true; };
+    Slot::Options options;
+    options.kind = compute ? JobKind::trial : JobKind::task;
+    options.prefetch = compute ? options_.prefetch : 0;
+    options.memory_limit = options_.memory_limit;
+    slots_.push_back(std::make_unique<Slot>(loop_, options, std::move(settings), std::move(callbacks)));
   }
 }
 
@@ -153,46 +164,75 @@ void Worker::make_link() {
   hello.control_slots = static_cast<std::uint32_t>(options_.control_slots);
   hello.version = NS_VERSION;
   hello.protocol_minor = kProtocolMinor;
+  hello.pool = options_.pool;
+  hello.tags = options_.tags;
+  hello.memory_bytes = memory_of_this_machine();
+  if (options_.memory_limit > 0) hello.memory_bytes = std::min(hello.memory_bytes, options_.memory_limit);
   BrokerLink::Callbacks callbacks;
   callbacks.welcomed = [this] {
-    offer();
+    rooms_changed_ = true;
     if (announced_) return;
     announced_ = true;
     std::printf("ns-worker ready %s\n", id_.text.c_str());
     std::fflush(stdout);
   };
-  callbacks.jobs = [this](std::vector<Job> jobs) { take(std::move(jobs)); };
+  callbacks.jobs = [this](std::vector<LeasedJob> jobs) { take(std::move(jobs)); };
   callbacks.stop = [this](const JobId& job, std::uint64_t token, Outcome outcome) { stop(job, token, outcome); };
   callbacks.lost = [this](const JobId& job, std::uint64_t token) { lost(job, token); };
-  callbacks.running = [this] {
-    std::vector<HeldJob> held;
-    for (const auto& slot : slots_) {
-      if (slot->job() != nullptr) held.push_back({slot->job()->job, slot->job()->token});
-    }
-    return held;
+  callbacks.drain = [this] {
+    if (!draining_) drain();
+  };
+  callbacks.load = [this] { return load(); };
+  callbacks.trust_until = [this](std::chrono::nanoseconds until) {
+    for (const auto& slot : slots_) slot->trust_until(until);
   };
   link_ =
       std::make_unique<BrokerLink>(loop_, options_.endpoints, net::read_peer_keys(options_.key, options_.broker_key),
                                    std::move(hello), std::move(callbacks));
 }
 
-void Worker::take(std::vector<Job> jobs) {
-  for (Job& job : jobs) {
-    if (slot_of(job.job, job.token) != nullptr) continue;  // the same lease, sent twice
-    Slot* vacant = nullptr;
-    for (const auto& slot : slots_) {
-      // An older lease of the same job has ended, or there would be no new one.
-      if (slot->job() != nullptr && slot->job()->job == job.job) slot->forget();
-      if (vacant == nullptr && slot->kind() == job.kind && slot->free()) vacant = slot.get();
+Heartbeat Worker::load() const {
+  Heartbeat heartbeat;
+  for (const auto& slot : slots_) {
+    if (slot->load() > 0) ++(slot->kind() == JobKind::task ? heartbeat.control_busy : heartbeat.compute_busy);
+    slot->list(heartbeat.jobs);
+  }
+  return heartbeat;
+}
+
+// The one with the least to do that has room.
+Slot* Worker::vacant_slot(JobKind kind) const {
+  Slot* vacant = nullptr;
+  for (const auto& slot : slots_) {
+    if (slot->kind() != kind || slot->room() == 0) continue;
+    if (vacant == nullptr || slot->load() < vacant->load()) vacant = slot.get();
+  }
+  return vacant;
+}
+
+void Worker::take(std::vector<LeasedJob> jobs) {
+  for (LeasedJob& leased : jobs) {
+    const Job& job = leased.job;
+    if (const auto known = places_.find(job.job); known != places_.end()) {
+      if (known->second.token == job.token) continue;  // the same lease, sent twice
+      lost(job.job, known->second.token);              // an older one has ended, or there would be no new one
     }
-    if (draining_ || vacant == nullptr) {
+    Slot* const vacant = draining_ ? nullptr : vacant_slot(job.kind);
+    if (vacant == nullptr) {
       hand_back(job, draining_ ? "the worker is shutting down" : "no free slot");
       continue;
     }
-    log::info("{} attempt {} starts", job.job.text, job.attempt);
-    vacant->start(std::move(job));
+    log::debug("{} attempt {} is taken", job.job.text, job.attempt);
+    places_[job.job] = {vacant, job.token};
+    vacant->take(std::move(leased));
   }
-  offer();
+  for (const auto& slot : slots_) slot->send();
+  rooms_changed_ = true;
+}
+
+void Worker::ended(JobResult result) {
+  places_.erase(result.job);
+  link_->report(std::move(result));
 }
 
 void Worker::hand_back(const Job& job, const std::string& reason) {
@@ -204,53 +244,58 @@ void Worker::hand_back(const Job& job, const std::string& reason) {
   link_->report(std::move(result));
 }
 
-Slot* Worker::slot_of(const JobId& job, std::uint64_t token) {
-  for (const auto& slot : slots_) {
-    if (slot->job() != nullptr && slot->job()->job == job && slot->job()->token == token) return slot.get();
-  }
-  return nullptr;
-}
-
 void Worker::stop(const JobId& job, std::uint64_t token, Outcome outcome) {
-  Slot* slot = slot_of(job, token);
-  if (slot == nullptr) return;
+  const auto place = places_.find(job);
+  if (place == places_.end() || place->second.token != token) return;
   log::info("{} is to stop: {}", job.text, to_text(outcome));
-  slot->stop(outcome, std::string(to_text(outcome)));
+  place->second.slot->stop(job, token, outcome, std::string(to_text(outcome)));
 }
 
 void Worker::lost(const JobId& job, std::uint64_t token) {
-  Slot* slot = slot_of(job, token);
-  if (slot == nullptr) return;
+  const auto place = places_.find(job);
+  if (place == places_.end() || place->second.token != token) return;
   log::warning("the lease of {} has ended; its work is dropped", job.text);
-  slot->forget();
+  Slot* const slot = place->second.slot;
+  places_.erase(place);
+  slot->forget(job, token);
 }
 
 void Worker::offer() {
-  if (!link_) return;
   BrokerLink::Vacancies vacancies;
   for (const auto& slot : slots_) {
-    if (!draining_ && slot->free()) ++(slot->kind() == JobKind::task ? vacancies.control : vacancies.compute);
+    if (!draining_) (slot->kind() == JobKind::task ? vacancies.control : vacancies.compute) += slot->room();
   }
   link_->offer(vacancies);
 }
 
-void Worker::drain() {
-  if (draining_) {
-    log::warning("told twice to end: ending at once");
-    killed_ = true;
-    loop_.stop();
-    return;
+void Worker::check_memory() {
+  std::vector<Slot::MemoryUser> users;
+  for (const auto& slot : slots_) {
+    if (const auto user = slot->memory_user()) users.push_back(*user);
   }
+  for (const MemoryWatch::Use& use : memory_->exchange(std::move(users))) {
+    for (const auto& slot : slots_) slot->check_memory(use.user, use.bytes);
+  }
+}
+
+void Worker::drain() {
   log::info("draining: no new jobs; running ones have {} s to end",
             static_cast<double>(options_.drain_timeout.count()) / 1000);
   draining_ = true;
-  offer();
-  // A coordinator lasts as long as its task, and may be waiting for this very worker: another takes it over.
+  rooms_changed_ = true;
   for (const auto& slot : slots_) {
+    slot->hand_back_unbegun("the worker is shutting down");
+    // A coordinator lasts as long as its task, and may be waiting for this very worker: another takes it over.
     if (slot->kind() == JobKind::task) slot->kill(Outcome::handed_back, "the worker is shutting down");
   }
   loop_.after(options_.drain_timeout, [this] { end_drain(); });
   loop_.every(kDrainCheck, [this] { finish_drain(); });
+}
+
+void Worker::end_at_once() {
+  log::warning("told twice to end: ending at once");
+  killed_ = true;
+  loop_.stop();
 }
 
 void Worker::end_drain() {
@@ -261,7 +306,7 @@ void Worker::end_drain() {
 
 void Worker::finish_drain() {
   for (const auto& slot : slots_) {
-    if (slot->job() != nullptr) return;
+    if (slot->load() > 0) return;
   }
   if (!link_->all_acknowledged()) return;
   link_->leave();

@@ -8,11 +8,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/net/poll_loop.h"
 #include "worker/broker_link.h"
 #include "worker/machine.h"
+#include "worker/memory_watch.h"
 #include "worker/slot.h"
 
 namespace ns::worker {
@@ -27,6 +29,9 @@ struct WorkerOptions {
   std::filesystem::path cache;
   std::uint64_t cache_bytes = std::uint64_t{10} << 30;
   std::uint64_t memory_limit = 0;  // of one job with all it starts; 0: none
+  Prefetch prefetch;               // trials that a slot holds beyond the running one
+  std::string pool = "default";
+  std::vector<std::string> tags;
   std::chrono::milliseconds drain_timeout{30'000};
   std::string log_level = "info";
 };
@@ -45,16 +50,25 @@ class Worker {
 
   void make_slots();
   void make_link();
-  void take(std::vector<Job>);
+  void take(std::vector<LeasedJob>);
+  Slot* vacant_slot(JobKind) const;
   void stop(const JobId&, std::uint64_t token, Outcome);
   void lost(const JobId&, std::uint64_t token);
+  void ended(JobResult);
+  Heartbeat load() const;
   void offer();
+  void check_memory();
   void drain();
+  void end_at_once();
   void end_drain();
   void finish_drain();
   void hand_back(const Job&, const std::string& reason);
-  Slot* slot_of(const JobId&, std::uint64_t token);
   std::filesystem::path work_folder() const;
+
+  struct Place {
+    Slot* slot = nullptr;
+    std::uint64_t token = 0;
+  };
 
   WorkerOptions options_;
   WorkerId id_;
@@ -62,6 +76,9 @@ class Worker {
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<BrokerLink> link_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::unordered_map<JobId, Place> places_;  // of what the slots hold and is to be reported
+  std::unique_ptr<MemoryWatch> memory_;
+  bool rooms_changed_ = false;
   bool announced_ = false;
   bool draining_ = false;
   bool killed_ = false;

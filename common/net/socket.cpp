@@ -243,7 +243,7 @@ Dealer::Dealer(Context& context, const std::string& endpoint, const PeerKeys& ke
   }
   if (explain == Explain::yes) state_->listen_for_handshakes(context.state_->context);
   state_->socket.set(zmq::sockopt::reconnect_ivl, 50);
-  state_->socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
+  state_->socket.set(zmq::sockopt::reconnect_ivl_max, 200);
   try {
     state_->socket.connect(endpoint);
   } catch (const zmq::error_t& error) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/system/stack.h"
 
 namespace ns::testing {
@@ -29,7 +31,9 @@ History run_with(const std::vector<std::string>& behaviour, const std::string& l
 void expect_dead_after_two_attempts(const History& history) {
   EXPECT_EQ(history.trials.at(1).state, TrialState::failed) << history.text();
   EXPECT_EQ(history.trials.at(1).attempt, 2u) << history.text();
-  EXPECT_NE(history.find("trial.dead", 1), nullptr) << history.text();
+  const Event* const dead = history.find("trial.dead", 1);
+  ASSERT_NE(dead, nullptr) << history.text();
+  EXPECT_EQ(nlohmann::json::parse(dead->body).at("reasons").size(), 2u) << dead->body;
 }
 
 TEST(MisbehavingTrial, a_segfault_is_named_with_the_last_words) {
@@ -53,6 +57,22 @@ TEST(MisbehavingTrial, one_that_kills_its_runner_fails_alone) {
   expect_dead_after_two_attempts(history);
   const std::string error = history.trials.at(1).error;
   EXPECT_NE(error.find("SIGKILL"), std::string::npos) << error;
+}
+
+// The trials that were held behind it had no part in it: they lose no attempt.
+TEST(MisbehavingTrial, one_that_kills_its_runner_costs_the_held_ones_nothing) {
+  Stack stack;
+  stack.start_broker();
+  stack.start_worker({.more = {"--prefetch", "8"}});
+  const TaskId task = stack.submit({"--trial", "3", "kill-ancestor", "2"},
+                                   "workers: 20\nstop: {max_trials: 20}\nlimits: {max_attempts: 2}\n");
+  const History history = stack.wait_for_end(task);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.trials_failed, 1u) << history.text();
+  EXPECT_EQ(history.task.trials_succeeded, 19u) << history.text();
+  for (const TrialInfo& trial : history.trials) {
+    EXPECT_EQ(trial.attempt, trial.number == 3 ? 2u : 1u) << "trial " << trial.number << "\n" << history.text();
+  }
 }
 
 TEST(MisbehavingTrial, one_over_its_memory_limit_is_ended) {

@@ -68,6 +68,58 @@ TEST(Drain, what_does_not_end_in_time_is_handed_back_and_costs_no_attempt) {
   EXPECT_EQ(history.trials.at(0).attempt, 1u) << history.text();
 }
 
+TEST(Drain, told_twice_a_worker_ends_at_once) {
+  Stack stack;
+  stack.start_broker();
+  Worker& leaving = stack.start_worker({.more = {"--drain-timeout", "600s"}});
+  Gate gate(stack.folder() / "gate");
+  const TaskId task = stack.submit({"--trial", "0", "hold", gate.file()}, "stop: {max_trials: 2}\n");
+  stack.wait_for(task, "a trial that runs", kReported);
+  leaving.process.signal(SIGTERM);
+  // It drains: the coordinator is handed back, the trial still runs.
+  stack.wait_for(task, "the task handed back", [](const Event& event) { return event.type == "task.retrying"; });
+  leaving.process.signal(SIGTERM);
+  EXPECT_EQ(leaving.process.wait(), 130);
+  gate.open();
+  stack.start_worker();
+  const History history = stack.wait_for_end(task);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.trials_succeeded, 2u) << history.text();
+}
+
+TEST(Nothing, a_thousand_trials_are_held_and_run_in_batches) {
+  Stack stack;
+  stack.start_broker();
+  stack.start_worker({.slots = 2});
+  const TaskId task = submit_file(
+      stack.client(), "kind: nothing\ntrials: 1000\nparameter_bytes: 200\nresult_bytes: 100\nworkers: 1000\n",
+      stack.folder());
+  const History history = stack.wait_for_end(task);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.state, TaskState::done) << history.task.error;
+  EXPECT_EQ(history.task.trials_succeeded, 1000u);
+  for (const TrialInfo& trial : history.trials) {
+    EXPECT_EQ(trial.attempt, 1u);
+    EXPECT_EQ(trial.result.size(), 100u);
+  }
+}
+
+TEST(Nothing, of_a_worker_that_drains_held_trials_go_elsewhere_at_no_cost) {
+  Stack stack;
+  stack.start_broker();
+  Worker& leaving = stack.start_worker({.more = {"--prefetch", "50"}});
+  const TaskId task =
+      submit_file(stack.client(), "kind: nothing\ntrials: 300\nduration: 10ms\nworkers: 300\n", stack.folder());
+  stack.wait_for(task, "the first end", [](const Event& event) { return event.type == "trial.succeeded"; });
+  leaving.process.signal(SIGTERM);
+  EXPECT_EQ(leaving.process.wait(), 0);
+  stack.start_worker();
+  const History history = stack.wait_for_end(task);
+  expect_every_trial_ended_once(history);
+  EXPECT_EQ(history.task.trials_succeeded, 300u) << history.text();
+  for (const TrialInfo& trial : history.trials) EXPECT_EQ(trial.attempt, 1u) << history.text();
+}
+
 std::vector<std::string> proposals_with(int workers) {
   Stack stack;
   stack.start_broker();

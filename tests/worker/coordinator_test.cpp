@@ -46,6 +46,7 @@ class FakeQueue final : public TaskQueue {
     Events news;
     for (std::size_t index = std::stoul(after); index < events_.size() && news.events.size() < 7; ++index)
       news.events.push_back(events_[index]);
+    news.next = news.events.empty() ? after : news.events.back().id;
     return news;
   }
   void stop_trial(std::uint32_t number) override {
@@ -87,6 +88,7 @@ class FakeQueue final : public TaskQueue {
     Event event;
     event.id = std::to_string(events_.size() + 1);
     event.type = type;
+    event.time_ms = now;
     event.trial = trial;
     event.body = body;
     events_.push_back(event);
@@ -194,6 +196,20 @@ TEST_F(CoordinatorTest, time_up_stops_what_runs_and_hands_back_the_best) {
   EXPECT_TRUE(outcome.at("met"));
   EXPECT_EQ(outcome.at("details").at("succeeded"), 1);
   for (const TrialInfo& trial : later.trials()) EXPECT_TRUE(is_final(trial.state));
+}
+
+TEST_F(CoordinatorTest, a_task_of_nothing_is_one_round_whatever_its_size) {
+  FakeQueue queue([](TrialInfo trial) {
+    trial.state = TrialState::succeeded;
+    trial.result = R"({"metrics": {}})";
+    return trial;
+  });
+  const auto result = coordinate(tasks::find_kind("nothing"), {"01ARZ3NDEKTSV4RRFFQ69G5FAV"},
+                                 R"({"kind": "nothing", "trials": 300, "parameter_bytes": 200})", queue, workbench_);
+  ASSERT_EQ(result.outcome, Outcome::succeeded) << result.error;
+  EXPECT_TRUE(json::parse(result.result).at("met"));
+  EXPECT_EQ(queue.rounds, std::vector<std::size_t>{300});
+  for (const TrialInfo& trial : queue.trials()) EXPECT_EQ(trial.parameters.size(), 200u);
 }
 
 TEST_F(CoordinatorTest, a_wrong_spec_is_refused_with_its_field) {

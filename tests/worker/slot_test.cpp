@@ -19,10 +19,12 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
+const TaskId kTask{"01ARZ3NDEKTSV4RRFFQ69G5FAV"};
+
 // One compute slot with a real runner child; jobs are experiments, which need no broker.
 class SlotTest : public testing::Test {
  protected:
-  SlotTest() {
+  explicit SlotTest(Prefetch prefetch = 0) {
     sigset_t wanted;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
@@ -34,16 +36,18 @@ class SlotTest : public testing::Test {
     });
     RunnerSettings settings;
     settings.name = "test";
+    settings.worker = {"test"};
     settings.log_level = "off";
     settings.endpoints = {"ipc:///nowhere"};
     settings.cache_folder = (folder_.path / "cache").string();
     settings.work_folder = (folder_.path / "work").string();
     settings.cpus = {all_cpus().front()};
     Slot::Callbacks callbacks;
-    callbacks.ended = [this](Slot&, JobResult result) { results_.push_back(std::move(result)); };
+    callbacks.ended = [this](JobResult result) { results_.push_back(std::move(result)); };
     callbacks.metric = [this](const Metric& metric) { metrics_.push_back(metric); };
-    callbacks.freed = [] {};
-    slot_ = std::make_unique<Slot>(loop_, JobKind::trial, settings, 0, std::move(callbacks));
+    callbacks.changed = [] {};
+    slot_ = std::make_unique<Slot>(loop_, Slot::Options{JobKind::trial, prefetch, 0}, settings, std::move(callbacks));
+    slot_->trust_until(boot_time() + 1h);
   }
   ~SlotTest() override {
     slot_.reset();
@@ -58,19 +62,24 @@ class SlotTest : public testing::Test {
   }
   void start(const std::string& script, const std::function<void(Job&)>& change = {}) {
     turn_until([&] { return slot_->free(); });
+    slot_->take(job_of(1, script, change));
+    slot_->send();
+  }
+  static LeasedJob job_of(std::uint32_t number, const std::string& script,
+                          const std::function<void(Job&)>& change = {}) {
     Job job;
-    job.job = trial_job_id({"task"}, 1);
-    job.task = {"task"};
+    job.job = trial_job_id(kTask, number);
+    job.task = kTask;
     job.task_kind = "experiment";
-    job.number = 1;
-    job.token = 9;
+    job.number = number;
+    job.token = 8 + number;
     job.spec = json{{"kind", "experiment"},
                     {"command", {"/bin/sh", "-c", script}},
                     {"search_space", {{"x", {{"_type", "uniform"}, {"_value", {0, 1}}}}}}}
                    .dump();
     job.parameters = R"({"parameters": {"x": 0.25}})";
     if (change) change(job);
-    slot_->start(std::move(job));
+    return with_specs({0, {std::move(job)}, {}}).front();
   }
   const JobResult& result() {
     turn_until([&] { return !results_.empty(); });
@@ -135,7 +144,9 @@ TEST_F(SlotTest, the_time_limit_kills) {
 TEST_F(SlotTest, the_memory_limit_kills) {
   start(touch("runs") + "sleep 1000", [](Job& job) { job.memory_limit_bytes = 1; });
   turn_until([&] { return std::filesystem::exists(mark("runs")); });
-  slot_->check_memory();
+  const std::optional<Slot::MemoryUser> user = slot_->memory_user();
+  ASSERT_TRUE(user);
+  slot_->check_memory(*user, resident_bytes_of_trees({user->process}).front());
   EXPECT_EQ(result().outcome, Outcome::crashed);
   EXPECT_NE(result().error.find("memory limit of 1 bytes exceeded"), std::string::npos);
 }
@@ -143,7 +154,7 @@ TEST_F(SlotTest, the_memory_limit_kills) {
 TEST_F(SlotTest, a_stop_reaches_the_command_and_is_the_outcome) {
   start(touch("runs") + "sleep 1000");
   turn_until([&] { return std::filesystem::exists(mark("runs")) && std::filesystem::file_size(mark("runs")) > 0; });
-  slot_->stop(Outcome::early_stopped, "hopeless");
+  slot_->stop(trial_job_id(kTask, 1), 9, Outcome::early_stopped, "hopeless");
   EXPECT_EQ(result().outcome, Outcome::early_stopped);
   pid_t command = 0;
   std::ifstream(mark("runs")) >> command;
@@ -155,7 +166,7 @@ TEST_F(SlotTest, a_forgotten_job_reports_nothing_and_dies) {
   turn_until([&] { return std::filesystem::exists(mark("runs")) && std::filesystem::file_size(mark("runs")) > 0; });
   pid_t command = 0;
   std::ifstream(mark("runs")) >> command;
-  slot_->forget();
+  slot_->forget(trial_job_id(kTask, 1), 9);
   turn_until([&] { return slot_->free() && ::kill(command, 0) != 0; });
   EXPECT_TRUE(results_.empty());
 }
@@ -168,6 +179,113 @@ TEST_F(SlotTest, a_file_name_that_leads_out_is_refused) {
   });
   EXPECT_EQ(result().outcome, Outcome::failed);
   EXPECT_NE(result().error.find("../escape"), std::string::npos);
+}
+
+TEST_F(SlotTest, an_error_that_is_no_utf8_is_made_so) {
+  start("printf 'odd \\377 byte' >&2; exit 4");
+  EXPECT_NE(result().error.find("odd \xEF\xBF\xBD byte"), std::string::npos) << result().error;
+}
+
+// The same with jobs that wait behind the running one.
+class HoldingSlotTest : public SlotTest {
+ protected:
+  HoldingSlotTest() : SlotTest(3) {}
+
+  void start_all(const std::vector<LeasedJob>& jobs) {
+    turn_until([&] { return slot_->free(); });
+    for (const LeasedJob& job : jobs) slot_->take(job);
+    slot_->send();
+  }
+  const JobResult* result_of(std::uint32_t number) const {
+    for (const JobResult& result : results_) {
+      if (result.job == trial_job_id(kTask, number)) return &result;
+    }
+    return nullptr;
+  }
+  void wait_for_results(std::size_t count) {
+    turn_until([&] { return results_.size() >= count; });
+  }
+  std::vector<HeldJob> held() const {
+    std::vector<HeldJob> all;
+    slot_->list(all);
+    return all;
+  }
+};
+
+TEST_F(HoldingSlotTest, runs_what_it_holds_in_order) {
+  const std::string script = std::string(kReport) + "echo x >> " + mark("count").string() +
+                             "; report FINAL $(wc -l < " + mark("count").string() + ")";
+  start_all({job_of(1, script), job_of(2, script), job_of(3, script)});
+  EXPECT_EQ(slot_->room(), 1u);
+  EXPECT_EQ(held().size(), 3u);
+  wait_for_results(3);
+  // A busy machine may take long for one, and the others are given back then.
+  double last = 0;
+  for (const JobResult& result : results_) {
+    if (result.outcome == Outcome::handed_back) continue;
+    ASSERT_EQ(result.outcome, Outcome::succeeded) << result.error;
+    const double place = json::parse(result.result).at("metrics").at("default");
+    EXPECT_GT(place, last);
+    last = place;
+  }
+  EXPECT_GE(last, 1);
+  EXPECT_TRUE(held().empty());
+}
+
+TEST_F(HoldingSlotTest, only_the_running_job_has_crashed_when_the_runner_dies) {
+  slot_->trust_until(0ns);  // until all are there
+  start_all({job_of(1, "kill -9 $(ps -o ppid= -p $PPID)"), job_of(2, touch("two")), job_of(3, touch("three"))});
+  slot_->trust_until(boot_time() + 1h);
+  wait_for_results(3);
+  ASSERT_NE(result_of(1), nullptr);
+  EXPECT_EQ(result_of(1)->outcome, Outcome::crashed);
+  EXPECT_NE(result_of(1)->error.find("SIGKILL"), std::string::npos) << result_of(1)->error;
+  EXPECT_EQ(result_of(2)->outcome, Outcome::handed_back);
+  EXPECT_EQ(result_of(3)->outcome, Outcome::handed_back);
+  EXPECT_FALSE(std::filesystem::exists(mark("two")));
+}
+
+TEST_F(HoldingSlotTest, a_held_job_that_is_stopped_ends_without_running) {
+  start_all({job_of(1, touch("runs") + "sleep 1000"), job_of(2, touch("two"))});
+  slot_->stop(trial_job_id(kTask, 2), 10, Outcome::cancelled, "cancelled");
+  EXPECT_EQ(result().job, trial_job_id(kTask, 2));
+  EXPECT_EQ(result().outcome, Outcome::cancelled);
+  EXPECT_FALSE(std::filesystem::exists(mark("two")));
+}
+
+TEST_F(HoldingSlotTest, a_long_job_lets_none_wait_behind_it) {
+  start_all({job_of(1, touch("runs") + "sleep 1000"), job_of(2, touch("two")), job_of(3, touch("three"))});
+  wait_for_results(2);
+  EXPECT_EQ(result_of(2)->outcome, Outcome::handed_back);
+  EXPECT_EQ(result_of(3)->outcome, Outcome::handed_back);
+  EXPECT_EQ(held().size(), 1u);
+  EXPECT_EQ(slot_->room(), 0u);
+  EXPECT_FALSE(std::filesystem::exists(mark("two")));
+}
+
+TEST_F(HoldingSlotTest, begins_nothing_without_trust_in_its_leases) {
+  slot_->trust_until(boot_time());
+  start_all({job_of(1, touch("one"))});
+  slot_->hand_back_unbegun("not begun");
+  EXPECT_EQ(result().outcome, Outcome::handed_back);
+  EXPECT_EQ(result().error, "not begun");
+  EXPECT_FALSE(std::filesystem::exists(mark("one")));
+  results_.clear();
+  start_all({job_of(2, std::string(kReport) + "report FINAL 1")});
+  slot_->trust_until(boot_time() + 1h);
+  EXPECT_EQ(result().outcome, Outcome::succeeded) << result().error;
+}
+
+TEST_F(HoldingSlotTest, a_lost_job_that_has_not_begun_never_does_and_the_next_one_runs) {
+  slot_->trust_until(0ns);
+  start_all({job_of(1, touch("one")), job_of(2, std::string(kReport) + "report FINAL 1")});
+  slot_->forget(trial_job_id(kTask, 1), 9);
+  EXPECT_EQ(held().size(), 1u);
+  slot_->trust_until(boot_time() + 1h);
+  EXPECT_EQ(result().job, trial_job_id(kTask, 2));
+  EXPECT_EQ(result().outcome, Outcome::succeeded) << result().error;
+  EXPECT_EQ(results_.size(), 1u);
+  EXPECT_FALSE(std::filesystem::exists(mark("one")));
 }
 
 }  // namespace

@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <thread>
 
 #include "common/error.h"
 #include "common/limits.h"
@@ -18,6 +17,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint32_t kWait = 1000;  // ms of one look at the events; how soon a stop or the time-out is noticed
+// Where many trials are under way, their events are looked at many at a time.
+constexpr std::size_t kBulk = 256;
+constexpr std::chrono::milliseconds kForCompany{5};
 
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
@@ -77,15 +79,33 @@ class Coordinator {
   }
 
  private:
+  struct Record {
+    bool known = false;  // enqueued, by us or before us
+    bool ended = false;
+    std::string parameters;
+    tasks::FinishedTrial trial;  // when it has ended; emptied when the search was told
+  };
+
+  // REQUIRES: a number that the broker or the search gave.
+  Record& record(std::uint32_t number) {
+    if (number >= limits::kMaxTrials) {
+      throw Error(ErrorCode::too_large, fmt::format("trial {}: a task may have {} trials", number, limits::kMaxTrials));
+    }
+    if (number >= records_.size()) records_.resize(number + 1);
+    return records_[number];
+  }
+
   // What is there already: nothing on a first start, the history after another coordinator died.
   void take_over() {
-    for (const TrialInfo& trial : queue_.trials()) {
-      known_.insert(trial.number);
-      parameters_[trial.number] = trial.parameters;
-      if (is_final(trial.state))
-        ended_[trial.number] = {trial.number, trial.state, trial.parameters, trial.result, trial.error};
+    for (TrialInfo& trial : queue_.trials()) {
+      Record& known = record(trial.number);
+      known.known = true;
+      known.parameters = std::move(trial.parameters);
+      if (!is_final(trial.state)) continue;
+      known.ended = true;
+      known.trial = {trial.number, trial.state, known.parameters, std::move(trial.result), std::move(trial.error)};
     }
-    while (look(0)) {
+    while (look(0) > 0) {
     }
     const std::uint64_t started = queue_.task().started_ms;
     if (policy_.timeout.count() > 0 && started > 0)
@@ -95,12 +115,18 @@ class Coordinator {
   bool run_round() {
     const std::vector<std::string> round = search_->next_round(reason_to_stop());
     if (round.empty()) return false;
-    const std::uint32_t first = next_number_;
+    first_ = next_number_;
     next_number_ += static_cast<std::uint32_t>(round.size());
-    bool fresh = enqueue(first, round);
-    for (std::uint32_t number = first; number < next_number_; ++number) fresh = fresh || !ended_.contains(number);
-    wait_for(first);
-    for (std::uint32_t number = first; number < next_number_; ++number) search_->tell(ended_.at(number));
+    left_ = 0;
+    for (std::uint32_t number = first_; number < next_number_; ++number) left_ += !record(number).ended;
+    const bool fresh = left_ > 0;  // otherwise it is history, and was announced
+    enqueue(round);
+    wait_for_round();
+    for (std::uint32_t number = first_; number < next_number_; ++number) {
+      search_->tell(records_[number].trial);
+      records_[number].trial = {};
+      records_[number].parameters.clear();
+    }
     if (fresh) announce();
     return true;
   }
@@ -108,7 +134,8 @@ class Coordinator {
   // Where the search was told to stop is part of its history: a takeover must tell it the same at the same trial.
   std::optional<std::string> reason_to_stop() {
     if (stop_at_ && next_number_ >= *stop_at_) return stop_reason_;
-    if (stop_at_ || known_.contains(next_number_) || !time_is_up()) return std::nullopt;
+    const bool known = next_number_ < records_.size() && records_[next_number_].known;
+    if (stop_at_ || known || !time_is_up(queue_.now_ms())) return std::nullopt;
     stop_at_ = next_number_;
     stop_reason_ = fmt::format("within stop.timeout ({} s)", static_cast<double>(policy_.timeout.count()) / 1000);
     json progress = {{"done", next_number_}, {"planned", std::max(search_->planned(), next_number_)}};
@@ -125,12 +152,13 @@ class Coordinator {
     stop_reason_ = progress["stop"].value("reason", "");
   }
 
-  bool enqueue(std::uint32_t first, const std::vector<std::string>& round) {
+  void enqueue(const std::vector<std::string>& round) {
     std::vector<NewTrial> trials;
     for (std::size_t index = 0; index < round.size(); ++index) {
-      const auto number = first + static_cast<std::uint32_t>(index);
-      if (known_.contains(number)) {
-        if (parameters_[number] != round[index])
+      const auto number = first_ + static_cast<std::uint32_t>(index);
+      Record& known = record(number);
+      if (known.known) {
+        if (known.parameters != round[index])
           log::warning("trial {} of {} is on record with other parameters", number, task_.text);
         continue;
       }
@@ -144,52 +172,57 @@ class Coordinator {
       }
       trials.push_back(std::move(trial));
     }
-    if (trials.empty()) return false;
+    if (trials.empty()) return;
     queue_.enqueue(trials);
     for (NewTrial& trial : trials) {
-      known_.insert(trial.number);
-      parameters_[trial.number] = std::move(trial.parameters);
+      Record& known = record(trial.number);
+      known.known = true;
+      known.parameters = std::move(trial.parameters);
     }
-    return true;
   }
 
-  void wait_for(std::uint32_t first) {
-    const auto open = [&] {
-      std::vector<std::uint32_t> numbers;
-      for (std::uint32_t number = first; number < next_number_; ++number) {
-        if (!ended_.contains(number)) numbers.push_back(number);
-      }
-      return numbers;
-    };
+  void wait_for_round() {
     bool told_to_stop = false;
-    for (std::vector<std::uint32_t> left = open(); !left.empty(); left = open()) {
+    bool news = false;
+    while (left_ > 0) {
       if (workplace_.stopped()) throw Error(ErrorCode::cancelled, "the coordinator was asked to stop");
-      if (!told_to_stop && search_->may_be_cut_short() && time_is_up()) {
-        for (std::uint32_t number : left) queue_.stop_trial(number);
+      if (!told_to_stop && search_->may_be_cut_short() && time_is_up(news ? last_event_ms_ : queue_.now_ms())) {
+        for (std::uint32_t number = first_; number < next_number_; ++number) {
+          if (!records_[number].ended) queue_.stop_trial(number);
+        }
         told_to_stop = true;
       }
-      look(kWait);
+      const std::size_t found = look(kWait);
+      news = found > 0;
+      if (news && found < kBulk && left_ > kBulk) std::this_thread::sleep_for(kForCompany);
     }
   }
 
-  // Takes in what is new; true when there was something.
-  bool look(std::uint32_t wait_ms) {
-    const Events news = queue_.events(seen_, wait_ms);
-    for (const Event& event : news.events) {
-      seen_ = event.id;
-      if (event.type == "task.checked") checked_before_ = true;
-      if (event.type == "task.progress") recall_stop(event.body);
-      TrialState state{};
-      if (!state_of_event(event.type, state) || ended_.contains(event.trial)) continue;
-      const bool succeeded = state == TrialState::succeeded;
-      ended_[event.trial] = {event.trial, state, parameters_[event.trial], succeeded ? event.body : "",
-                             succeeded ? "" : error_of(event.body)};
-    }
+  // Takes in what is new; how many events that was.
+  std::size_t look(std::uint32_t wait_ms) {
+    Events news = queue_.events(seen_, wait_ms);
+    for (Event& event : news.events) take(event);
+    if (!news.next.empty()) seen_ = std::move(news.next);
     if (news.ended && news.events.empty()) throw Error(ErrorCode::cancelled, "the task has ended");
-    return !news.events.empty();
+    return news.events.size();
   }
 
-  bool time_is_up() { return deadline_ms_ != 0 && queue_.now_ms() >= deadline_ms_; }  // by Redis time
+  void take(Event& event) {
+    last_event_ms_ = event.time_ms;
+    if (event.type == "task.checked") checked_before_ = true;
+    if (event.type == "task.progress") recall_stop(event.body);
+    TrialState state{};
+    if (!state_of_event(event.type, state)) return;
+    Record& known = record(event.trial);
+    if (known.ended) return;
+    known.ended = true;
+    const bool succeeded = state == TrialState::succeeded;
+    known.trial = {event.trial, state, known.parameters, succeeded ? std::move(event.body) : std::string(),
+                   succeeded ? std::string() : error_of(event.body)};
+    if (event.trial >= first_ && event.trial < next_number_) --left_;
+  }
+
+  bool time_is_up(std::uint64_t now_ms) const { return deadline_ms_ != 0 && now_ms >= deadline_ms_; }  // Redis time
 
   void announce() {
     const std::optional<tasks::Standing> best = search_->best();
@@ -210,11 +243,11 @@ class Coordinator {
   tasks::Workplace& workplace_;
   std::unique_ptr<tasks::Search> search_;
 
-  std::set<std::uint32_t> known_;  // numbers that were enqueued, by us or before us
-  std::map<std::uint32_t, std::string> parameters_;
-  std::map<std::uint32_t, tasks::FinishedTrial> ended_;
-  std::uint32_t next_number_ = 0;
+  std::vector<Record> records_;                // by number
+  std::uint32_t first_ = 0, next_number_ = 0;  // the round
+  std::size_t left_ = 0;                       // of the round, not ended yet
   std::string seen_ = "0";
+  std::uint64_t last_event_ms_ = 0;
   bool checked_before_ = false;
   std::uint64_t deadline_ms_ = 0;
   std::optional<std::uint32_t> stop_at_;  // from this trial on the search is asked to end

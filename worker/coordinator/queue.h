@@ -22,7 +22,8 @@ class TaskQueue {
   virtual std::vector<TrialInfo> trials() = 0;
   virtual std::uint64_t now_ms() = 0;  // Redis time
   virtual void enqueue(const std::vector<NewTrial>&) = 0;
-  // Events after `after`, waiting at most so long for the first.
+  // Events after `after` that a coordinator needs (how trials ended, what it wrote itself), waiting at most so long for
+  // the first.
   virtual Events events(const std::string& after, std::uint32_t wait_ms) = 0;
   virtual void stop_trial(std::uint32_t number) = 0;
   virtual void append_event(const std::string& type, const std::string& body) = 0;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "common/error.h"
 #include "common/limits.h"
@@ -13,12 +14,13 @@ namespace ns::worker {
 namespace {
 
 constexpr std::size_t kLengthBytes = 4;
-constexpr std::size_t kMostBytes = 4 * limits::kMaxMessageBytes;  // a job's spec and parameters, escaped as JSON
-constexpr std::size_t kReadBytes = std::size_t{64} << 10;
+constexpr std::size_t kMostBytes = 2 * limits::kMaxMessageBytes;  // a body of the protocol and its header
+constexpr std::size_t kReadBytes = std::size_t{128} << 10;
 
-std::size_t length_at(const std::string& bytes) {
+std::size_t length_at(const std::string& bytes, std::size_t at) {
   std::size_t length = 0;
-  for (std::size_t index = kLengthBytes; index-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[index]);
+  for (std::size_t index = kLengthBytes; index-- > 0;)
+    length = length << 8 | static_cast<unsigned char>(bytes[at + index]);
   return length;
 }
 
@@ -34,45 +36,68 @@ bool Channel::send(std::string_view message) {
 }
 
 bool Channel::flush() {
-  std::size_t sent = 0;
-  while (sent < unsent_.size()) {
-    const ssize_t count = ::send(descriptor_, unsent_.data() + sent, unsent_.size() - sent, MSG_NOSIGNAL);
+  while (sent_ < unsent_.size()) {
+    const ssize_t count = ::send(descriptor_, unsent_.data() + sent_, unsent_.size() - sent_, MSG_NOSIGNAL);
     if (count >= 0) {
-      sent += static_cast<std::size_t>(count);
+      sent_ += static_cast<std::size_t>(count);
       continue;
     }
     if (errno == EINTR) continue;
-    unsent_.erase(0, sent);
     return errno == EAGAIN || errno == EWOULDBLOCK;
   }
   unsent_.clear();
+  sent_ = 0;
   return true;
 }
 
-std::optional<std::string> Channel::receive() {
+// Moves what has not been given out yet to the front, but only when that is less than what it makes room for: each byte
+// is moved a bounded number of times, however much is waiting.
+void Channel::make_room() {
+  if (taken_ == filled_) taken_ = filled_ = 0;
+  if (received_.size() - filled_ >= kReadBytes) return;
+  const std::size_t waiting = filled_ - taken_;
+  if (waiting <= taken_) {
+    std::memmove(received_.data(), received_.data() + taken_, waiting);
+    taken_ = 0;
+    filled_ = waiting;
+  }
+  if (received_.size() - filled_ < kReadBytes) received_.resize(std::max(2 * received_.size(), filled_ + kReadBytes));
+}
+
+bool Channel::read() {
+  if (closed_) return false;
+  make_room();
   for (;;) {
-    if (received_.size() >= kLengthBytes) {
-      const std::size_t length = length_at(received_);
-      if (length > kMostBytes) {
-        throw Error(
-            ErrorCode::invalid,
-            fmt::format("a message of {} bytes between worker and runner; at most {} are allowed", length, kMostBytes));
-      }
-      if (received_.size() >= kLengthBytes + length) {
-        std::string message = received_.substr(kLengthBytes, length);
-        received_.erase(0, kLengthBytes + length);
-        return message;
-      }
+    const ssize_t count = ::recv(descriptor_, received_.data() + filled_, received_.size() - filled_, 0);
+    if (count > 0) {
+      filled_ += static_cast<std::size_t>(count);
+      return true;
     }
-    if (closed_) return std::nullopt;
-    const std::size_t before = received_.size();
-    received_.resize(before + kReadBytes);
-    const ssize_t count = ::recv(descriptor_, received_.data() + before, kReadBytes, 0);
-    const int failure = errno;
-    received_.resize(before + static_cast<std::size_t>(count > 0 ? count : 0));
-    if (count > 0 || (count < 0 && failure == EINTR)) continue;
-    if (count < 0 && (failure == EAGAIN || failure == EWOULDBLOCK)) return std::nullopt;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     closed_ = true;
+    return false;
+  }
+}
+
+std::optional<std::string_view> Channel::next() {
+  if (filled_ - taken_ < kLengthBytes) return std::nullopt;
+  const std::size_t length = length_at(received_, taken_);
+  if (length > kMostBytes) {
+    throw Error(
+        ErrorCode::invalid,
+        fmt::format("a message of {} bytes between worker and runner; at most {} are allowed", length, kMostBytes));
+  }
+  if (filled_ - taken_ < kLengthBytes + length) return std::nullopt;
+  const std::string_view message(received_.data() + taken_ + kLengthBytes, length);
+  taken_ += kLengthBytes + length;
+  return message;
+}
+
+std::optional<std::string_view> Channel::receive() {
+  for (;;) {
+    if (const auto message = next()) return message;
+    if (!read()) return std::nullopt;
   }
 }
 

@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "worker/runner/self.h"
 
 namespace ns::worker {
 namespace {
 
 constexpr std::size_t kKeptOutput = 4096;  // of the end, for the error of a runner that dies
+constexpr int kReadsAtOnce = 16;
 
 [[noreturn]] void cannot_start() {
   throw Error(ErrorCode::unavailable, fmt::format("a runner cannot be started: {}", std::strerror(errno)));
@@ -46,9 +48,9 @@ int Child::start() {
   int talk[2], output[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, talk) != 0) cannot_start();
   if (::pipe2(output, O_CLOEXEC) != 0) cannot_start();
-  const std::string descriptor = std::to_string(talk[1]);
+  const std::string descriptor = std::to_string(talk[1]), progress = std::to_string(progress_.descriptor());
   char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>("runner"),
-                             const_cast<char*>(descriptor.c_str()), nullptr};
+                             const_cast<char*>(descriptor.c_str()), const_cast<char*>(progress.c_str()), nullptr};
   const std::vector<char*> environment = environment_of_runner();
   const pid_t parent = ::getpid();
   process_ = ::fork();
@@ -61,6 +63,7 @@ int Child::start() {
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::fcntl(talk[1], F_SETFD, 0);
+    ::fcntl(progress_.descriptor(), F_SETFD, 0);
     const int nothing = ::open("/dev/null", O_RDONLY);
     ::dup2(nothing, STDIN_FILENO);
     ::dup2(output[1], STDOUT_FILENO);
@@ -89,15 +92,16 @@ Child::~Child() {
 
 bool Child::take_output() {
   char buffer[16384];
-  for (;;) {
+  for (int reads = 0; reads < kReadsAtOnce; ++reads) {
     const ssize_t count = ::read(output_, buffer, sizeof buffer);
     if (count == 0) return false;
     if (count < 0) return errno == EAGAIN || errno == EINTR;
     const auto size = static_cast<std::size_t>(count);
-    [[maybe_unused]] const ssize_t passed_on = ::write(STDERR_FILENO, buffer, size);
+    log::pass_on({buffer, size});
     printed_.append(buffer, size);
     if (printed_.size() > 2 * kKeptOutput) printed_.erase(0, printed_.size() - kKeptOutput);
   }
+  return true;
 }
 
 std::string Child::last_lines() const {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "worker/runner/channel.h"
+#include "worker/runner/progress.h"
 
 namespace ns::worker {
 
@@ -20,9 +21,12 @@ class Child {
 
   pid_t process() const { return process_; }
   Channel& channel() { return channel_; }
+  Progress& progress() { return *progress_; }
+  const Progress& progress() const { return *progress_; }
   int output() const { return output_; }  // descriptor of its standard output and error, non-blocking
 
-  // Passes on what it printed to our standard error and remembers the end. False once nothing more will come.
+  // Passes on what it printed to our standard error and remembers the end: a bounded part at a time, so that one that
+  // prints without end does not keep us. False once nothing more will come.
   bool take_output();
   std::string last_lines() const;
 
@@ -37,6 +41,7 @@ class Child {
   bool reaped_ = false;
   int output_ = -1;
   std::string printed_;
+  SharedProgress progress_;  // before the channel, whose making starts the process
   Channel channel_;
 };
 

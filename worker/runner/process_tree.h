@@ -10,7 +10,7 @@ namespace ns::worker {
 
 std::vector<pid_t> descendants_of(pid_t);  // without itself, parents before children
 
-// Resident bytes of the process and all below it; shared pages count in each.
-std::uint64_t resident_bytes_of_tree(pid_t);
+// Resident bytes of each process and all below it, from one pass over all processes; shared pages count in each.
+std::vector<std::uint64_t> resident_bytes_of_trees(const std::vector<pid_t>& roots);
 
 }  // namespace ns::worker

@@ -3,13 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <map>
-#include <mutex>
 #include <new>
-#include <thread>
 
 #include "common/api/client.h"
 #include "common/error.h"
@@ -19,6 +14,9 @@
 #include "worker/coordinator/coordinator.h"
 #include "worker/machine.h"
 #include "worker/runner/channel.h"
+#include "worker/runner/orders.h"
+#include "worker/runner/progress.h"
+#include "worker/runner/reports.h"
 #include "worker/runner/runner_messages.h"
 #include "worker/tasks/task_kind.h"
 
@@ -30,54 +28,20 @@ using tasks::TrialResult;
 
 constexpr auto kPatience = std::chrono::minutes(2);  // for a broker that is away while an artifact is fetched or stored
 
-// Jobs and stops as they come from the supervisor; read by a thread of its own, so that a stop reaches a busy runner.
-class Orders {
- public:
-  explicit Orders(Channel& channel) : thread_([this, &channel] { read(channel); }) { thread_.detach(); }
-
-  Job next() {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [&] { return !jobs_.empty(); });
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    return job;
-  }
-
-  bool stopped() const { return stopped_; }
-
- private:
-  void read(Channel& channel) {
-    try {
-      while (std::optional<std::string> text = channel.receive()) {
-        RunnerMessage message = decode_runner_message(*text);
-        const std::lock_guard lock(mutex_);
-        if (message.type == "stop") stopped_ = true;
-        if (message.type != "job") continue;
-        stopped_ = false;
-        jobs_.push_back(std::move(message.job));
-        arrived_.notify_one();
-      }
-    } catch (const Error& failure) {
-      log::error("{}", failure.what());
-    }
-    ::_exit(0);  // the supervisor has gone, and with it the reason for everything that still runs here
-  }
-
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<Job> jobs_;
-  std::atomic<bool> stopped_{false};
-  std::thread thread_;
-};
-
 class RunnerWorkplace final : public tasks::Workplace {
  public:
-  RunnerWorkplace(const RunnerSettings& settings, Channel& channel, const Orders& orders)
+  RunnerWorkplace(const RunnerSettings& settings, Reports& reports, const Orders& orders)
       : settings_(settings),
-        channel_(channel),
+        reports_(reports),
         orders_(orders),
         cache_(settings.cache_folder, settings.cache_bytes,
                [this](const ArtifactId& id, const fs::path& target) { client().get_artifact(id, target); }) {}
+
+  void begin(const Job& job) {
+    job_ = job.job;
+    token_ = job.token;
+    metrics_ = 0;
+  }
 
   CachedFile artifact(const ArtifactId& id) override { return cache_.get(id); }
   ArtifactId store(std::string_view bytes) override { return client().put_artifact_bytes(bytes); }
@@ -93,10 +57,11 @@ class RunnerWorkplace final : public tasks::Workplace {
   std::string cpus() const override { return to_text(settings_.cpus); }
 
   void report(const std::string& body) override {
-    RunnerMessage message;
-    message.type = "metric";
-    message.body = body;
-    channel_.send(encode(message));
+    if (body.size() <= limits::kMaxTextBytes) {
+      reports_.add(Metric{job_, token_, metrics_++, body});
+    } else {
+      log::warning("a metric of {} has {} bytes; at most {} are kept", job_.text, body.size(), limits::kMaxTextBytes);
+    }
   }
 
   bool stopped() const override { return orders_.stopped(); }
@@ -115,19 +80,23 @@ class RunnerWorkplace final : public tasks::Workplace {
 
  private:
   const RunnerSettings& settings_;
-  Channel& channel_;
+  Reports& reports_;
   const Orders& orders_;
+  JobId job_;  // the running one
+  std::uint64_t token_ = 0;
+  std::uint32_t metrics_ = 0;  // of it
   ArtifactCache cache_;
   std::optional<api::Client> client_;
 };
 
-class Jobs {
+class JobRunner {
  public:
-  explicit Jobs(RunnerWorkplace& workplace) : workplace_(workplace) {}
+  explicit JobRunner(RunnerWorkplace& workplace) : workplace_(workplace) {}
 
-  TrialResult run(const Job& job) {
+  TrialResult run(LeasedJob leased) {
     try {
-      return job.kind == JobKind::task ? run_task(job) : run_trial(job);
+      workplace_.begin(leased.job);
+      return leased.job.kind == JobKind::task ? run_task(leased) : run_trial(std::move(leased));
     } catch (const Error& failure) {
       if (failure.code() == ErrorCode::cancelled) return {Outcome::cancelled, {}, failure.what()};
       // What may succeed another time is tried again; everything else would fail the same way.
@@ -140,15 +109,18 @@ class Jobs {
   }
 
  private:
-  TrialResult run_task(const Job& job) {
+  TrialResult run_task(const LeasedJob& leased) {
+    const Job& job = leased.job;
     BrokerQueue queue(workplace_.client(), job.task, job.token, [this] { return workplace_.stopped(); });
-    return coordinate(tasks::find_kind(job.task_kind), job.task, job.spec, queue, workplace_);
+    return coordinate(tasks::find_kind(job.task_kind), job.task, *leased.spec, queue, workplace_);
   }
 
-  TrialResult run_trial(const Job& job) {
+  TrialResult run_trial(LeasedJob leased) {
+    Job& job = leased.job;
     std::unique_ptr<tasks::Runner>& runner = runners_[job.task_kind];
     if (!runner) runner = tasks::find_kind(job.task_kind).make_runner();
-    return runner->run({job.task, job.number, job.attempt, job.spec, job.parameters}, workplace_);
+    return runner->run({std::move(job.task), job.number, job.attempt, *leased.spec, std::move(job.parameters)},
+                       workplace_);
   }
 
   RunnerWorkplace& workplace_;
@@ -163,40 +135,42 @@ void keep_to_limits(TrialResult& result) {
         {},
         fmt::format("the result has {} bytes; at most {} are allowed", result.result.size(), limits::kMaxResultBytes)};
   }
+  result.error = as_error_text(std::move(result.error));
 }
 
-void serve(Channel& channel) {
-  const std::optional<std::string> first = channel.receive();
+void serve(Channel& channel, Progress& progress) {
+  const auto first = channel.receive();
   if (!first) return;
-  const RunnerSettings settings = decode_runner_message(*first).settings;
+  const RunnerSettings settings = decode_settings(*first);
   log::start("ns-worker " + settings.name, log::level_from(settings.log_level));
   bind(settings.cpus);
-  Orders orders(channel);
-  RunnerWorkplace workplace(settings, channel, orders);
-  Jobs jobs(workplace);
-  RunnerMessage ready;
-  ready.type = "ready";
-  channel.send(encode(ready));
+  Reports reports(channel, settings.worker);
+  Orders orders(channel, progress, reports);
+  RunnerWorkplace workplace(settings, reports, orders);
+  JobRunner runner(workplace);
+  reports.ready();
   for (;;) {
-    const Job job = orders.next();
-    log::debug("{} attempt {} starts", job.job.text, job.attempt);
-    TrialResult ended = jobs.run(job);
+    LeasedJob leased = orders.begin_next();
+    JobResult result;
+    result.job = leased.job.job;
+    result.token = leased.job.token;
+    log::debug("{} attempt {} starts", leased.job.job.text, leased.job.attempt);
+    TrialResult ended = runner.run(std::move(leased));
     keep_to_limits(ended);
-    RunnerMessage message;
-    message.type = "result";
-    message.result.outcome = ended.outcome;
-    message.result.result = std::move(ended.result);
-    message.result.error = std::move(ended.error);
-    if (!channel.send(encode(message))) return;
+    result.outcome = ended.outcome;
+    result.result = std::move(ended.result);
+    result.error = std::move(ended.error);
+    reports.add(std::move(result), orders.end());
   }
 }
 
 }  // namespace
 
-int run_runner(int descriptor) {
+int run_runner(int descriptor, int progress_descriptor) {
   try {
     Channel channel(descriptor);
-    serve(channel);
+    const SharedProgress progress(progress_descriptor);
+    serve(channel, *progress);
   } catch (const std::exception& failure) {
     log::error("{}", failure.what());
     ::_exit(1);

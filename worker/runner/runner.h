@@ -4,7 +4,8 @@
 
 namespace ns::worker {
 
-// Serves the channel at this descriptor until the other end closes. Returns the exit status.
-int run_runner(int descriptor);
+// Serves the channel at the one descriptor until its other end closes, and says in the page behind the other
+// (progress.h) what it is at. Returns the exit status.
+int run_runner(int descriptor, int progress_descriptor);
 
 }  // namespace ns::worker

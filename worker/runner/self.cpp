@@ -23,7 +23,7 @@ std::string path_of_this_program() {
 std::optional<int> run_as_child(int count, char** arguments) {
   if (count < 2) return std::nullopt;
   const std::string_view command = arguments[1];
-  if (command == "runner" && count == 3) return run_runner(std::atoi(arguments[2]));
+  if (command == "runner" && count == 4) return run_runner(std::atoi(arguments[2]), std::atoi(arguments[3]));
   if (command == "keep-command" && count >= 5) {
     return tasks::keep_command(std::atoi(arguments[2]), std::atoi(arguments[3]), arguments + 4);
   }

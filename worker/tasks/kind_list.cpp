@@ -12,11 +12,14 @@ CheckedTask check_quantize(const TaskId&, const std::string& spec, Workplace&);
 std::unique_ptr<Runner> make_quantize_runner();
 CheckedTask check_experiment(const TaskId&, const std::string& spec, Workplace&);
 std::unique_ptr<Runner> make_experiment_runner();
+CheckedTask check_nothing(const TaskId&, const std::string& spec, Workplace&);
+std::unique_ptr<Runner> make_nothing_runner();
 
 namespace {
 constexpr std::array kKinds{
     TaskKind{"quantize", check_quantize, make_quantize_runner},
     TaskKind{"experiment", check_experiment, make_experiment_runner},
+    TaskKind{"nothing", check_nothing, make_nothing_runner},
 };
 }  // namespace
 
