@@ -2,6 +2,7 @@
 // one section of the report after the other.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 
 #include "common/error.h"
 #include "tests/bench/queue/peers.h"
@@ -13,6 +14,7 @@ using namespace ns::bench;
 
 struct Flags {
   std::vector<std::string> persistence{"everysec"};
+  std::string worker = "simulated";
   bool grid = false;
   bool no_throughput = false;
   bool no_phases = false;
@@ -38,11 +40,12 @@ constexpr const char* kAbout =
     "machine trust the CPU time a job and the ratios rather than the rates.";
 
 Json measure(const Settings& settings, const Flags& flags) {
-  Json json{{"settings",
+  Json json{{"machine", report_machine(settings)},
+            {"settings",
              {{"jobs", settings.jobs},
               {"runs", settings.runs},
               {"window", settings.window},
-              {"worker", settings.worker == Crew::Kind::real ? "real" : "simulated"},
+              {"worker", flags.worker},
               {"persistence", flags.persistence}}}};
   if (!flags.no_throughput) json["throughput"] = report_throughput(settings);
   if (!flags.no_phases) json["phases"] = report_phases(settings);
@@ -72,6 +75,12 @@ int main(int argc, char** argv) {
   app.add_option("--credits", settings.credits, "Jobs that a worker holds at most, a list")
       ->delimiter(',')
       ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option(
+         "--worker", flags.worker,
+         "simulated: one that reports jobs as done at once; real: ns-worker with one slot, whose runner gets each "
+         "job, and the other credits as prefetch")
+      ->check(CLI::IsMember({"simulated", "real"}))
       ->capture_default_str();
   app.add_flag("--grid", flags.grid, "--workers 1,2,4 --credits 1,2,8,50,256");
   app.add_option("--appendonly", flags.persistence, "Redis' persistence, a list of none, everysec, always")
@@ -111,6 +120,10 @@ int main(int argc, char** argv) {
     settings.credits = {1, 2, 8, 50, 256};
   }
   try {
+    if (flags.worker == "real" && !std::filesystem::exists(std::string(NS_BENCH_BIN_DIR) + "/ns-worker")) {
+      throw ns::Error(ns::ErrorCode::unsupported, "ns-worker is not built here: build the target ns-worker", "worker");
+    }
+    settings.worker = flags.worker == "real" ? Crew::Kind::real : Crew::Kind::simulated;
     settings.persistence.clear();
     for (const std::string& word : flags.persistence) settings.persistence.push_back(persistence_from(word));
     for (const std::string& peer : settings.peers) require_peer(peer);

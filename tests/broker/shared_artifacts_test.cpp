@@ -1,12 +1,18 @@
 // Several brokers, each with a folder of its own, are one store of artifacts.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 
 #include "common/api/client.h"
 #include "common/limits.h"
+#include "common/net/keys.h"
 #include "common/sha256.h"
 #include "tests/broker/peers.h"
 #include "tests/support/processes.h"
@@ -124,6 +130,46 @@ TEST_F(SharedArtifacts, an_artifact_with_too_few_copies_is_uploaded_again) {
   EXPECT_EQ(client({"b"}).put_artifact_bytes(bytes_), id);
   EXPECT_TRUE(holds("b", id));
   EXPECT_TRUE(client({"b"}).stat_artifact(id).kept);
+}
+
+// A port of loopback that nobody uses now.
+std::string free_endpoint() {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("no port is free");
+  }
+  ::close(descriptor);
+  return "tcp://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+}
+
+TEST_F(SharedArtifacts, brokers_with_keys_let_in_one_another_by_the_same_key_or_by_the_list) {
+  const auto path = [&](const std::string& name) { return (folder_.path() / name).string(); };
+  for (const char* name : {"one.key", "other.key"}) net::write_key_files(path(name), net::make_key_pair());
+  std::ofstream(path("list")) << "broker " << net::read_public_key(path("other.key.pub")) << " the other\n";
+  std::ofstream(path("none"));
+  const auto start_with_key = [&](const std::string& name, const std::string& key, const std::string& list) {
+    std::filesystem::create_directories(path(name));
+    const std::string endpoint = free_endpoint();
+    brokers_[name] =
+        std::make_unique<BrokerProcess>(path(name), redis_.address(),
+                                        std::vector<std::string>{"--listen", endpoint, "--advertise", endpoint, "--key",
+                                                                 path(key), "--authorized-keys", path(list)});
+  };
+  start_with_key("a", "one.key", "list");
+  start_with_key("same", "one.key", "none");
+  start_with_key("listed", "other.key", "none");
+  const ArtifactId id = client({"a"}).put_artifact_bytes(bytes_);
+  EXPECT_EQ(fetch("same", id), id.text);
+  EXPECT_EQ(fetch("listed", id), id.text);
+  // It is not let in by those whose list lacks it: what only they have, it cannot know.
+  const ArtifactId other = client({"same"}).put_artifact_bytes("x");
+  const ErrorReply refusal = Requester(brokers_.at("listed")->endpoint()).refused(GetArtifact{other, 0, 10});
+  EXPECT_EQ(refusal.code, "unavailable") << refusal.message;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <regex>
 #include <sstream>
 
+#include "common/net/keys.h"
 #include "common/sha256.h"
 #include "tests/system/network.h"
 #include "tests/system/stack.h"
@@ -27,6 +28,7 @@ class Hosts : public ::testing::Test {
     if (const std::string obstacle = Network::obstacle(); !obstacle.empty()) GTEST_SKIP() << obstacle;
     network_ = std::make_unique<Network>(kVisitor);
     network_->enter(kVisitor);
+    make_keys();
     start_redis();
     start_broker(1);
     start_broker(2);
@@ -34,6 +36,17 @@ class Hosts : public ::testing::Test {
 
   static std::string endpoint(int host) { return "tcp://" + Network::address(host) + ":7711"; }
   std::filesystem::path folder(int host) const { return folder_.path() / ("host" + std::to_string(host)); }
+
+  std::string path(const std::string& name) const { return folder_.path() / name; }
+
+  // One key for the brokers, one for the workers, one for whoever submits.
+  void make_keys() {
+    std::ofstream list(path("authorized-keys"));
+    for (const std::string name : {"broker", "worker", "client"}) {
+      net::write_key_files(path(name + ".key"), net::make_key_pair());
+      if (name != "broker") list << name << " " << net::read_public_key(path(name + ".key.pub")) << "\n";
+    }
+  }
 
   void start_redis() {
     std::filesystem::create_directories(folder(1) / "redis");
@@ -47,14 +60,26 @@ class Hosts : public ::testing::Test {
     brokers_[host] = std::make_unique<Process>(
         network_->at(host, {binary("ns-broker"), "--redis", "tcp://" + Network::address(1) + ":6379", "--listen",
                             endpoint(host), "--advertise", endpoint(host), "--artifacts", folder(host) / "artifacts",
-                            "--lease", "3000", "--heartbeat", "300", "--log-level", "warning"}));
+                            "--key", path("broker.key"), "--authorized-keys", path("authorized-keys"), "--lease",
+                            "3000", "--heartbeat", "300", "--log-level", "warning"}));
     brokers_[host]->wait_for_line("ns-broker ready");
   }
 
   // Tries the brokers in this order.
   Worker& start_worker(int host, const std::vector<int>& brokers) {
-    std::vector<std::string> words = {binary("ns-worker"),    "--cpus",      "0",      "--slots", "2", "--cache",
-                                      folder(host) / "cache", "--log-level", "warning"};
+    std::vector<std::string> words = {binary("ns-worker"),
+                                      "--cpus",
+                                      "0",
+                                      "--slots",
+                                      "2",
+                                      "--cache",
+                                      folder(host) / "cache",
+                                      "--log-level",
+                                      "warning",
+                                      "--key",
+                                      path("worker.key"),
+                                      "--broker-key",
+                                      path("broker.key.pub")};
     for (const int broker : brokers) words.insert(words.end(), {"--broker", endpoint(broker)});
     return *(workers_[host] = std::make_unique<Worker>(network_->at(host, words)));
   }
@@ -64,6 +89,7 @@ class Hosts : public ::testing::Test {
     if (!client) {
       api::ClientOptions options;
       options.endpoints = {endpoint(broker)};
+      options.keys = net::read_peer_keys(path("client.key"), path("broker.key.pub"));
       options.deadline = std::chrono::seconds(60);
       client = std::make_unique<api::Client>(options);
     }

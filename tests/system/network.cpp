@@ -39,7 +39,7 @@ struct Network::Namespace {
 std::string Network::obstacle() {
   if (::geteuid() != 0) return "making networks needs root";
   if (status_of("command -v ip nsenter unshare > /dev/null") != 0) return "ip, nsenter and unshare are needed";
-  if (status_of("unshare --net -- sh -c 'ip link add b type bridge && ip link add v type veth peer name w' "
+  if (status_of("unshare --net -- sh -c 'ip link add switch type bridge && ip link add one type veth peer name other' "
                 "> /dev/null 2>&1") != 0) {
     return "network namespaces, bridges or veth pairs cannot be made here";
   }

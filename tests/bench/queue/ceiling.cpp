@@ -109,7 +109,7 @@ class Functions {
     task_ = make_task_id().text;
     const std::string many = std::to_string(limits::kMaxTaskWorkers);
     const std::string task_class = std::string(kTaskKind) + "@default";
-    call("submit", {task_, kTaskKind, "{}", "bench", "1", many, "3", "0", task_class, "0", "0", many});
+    call("submit", {task_, kTaskKind, kTaskSpec, "bench", "1", many, "3", "0", task_class, "0", "0", many});
     const Reply reply = call("lease", {lease_ms_, kWorker, session_, "0", "1"});
     task_token_ = reply.at(2).at(3).text();
     next_ = 0;

@@ -47,7 +47,7 @@ void Coordinator::submit_one(const TaskId& id, std::uint32_t priority) {
   SubmitTask submit;
   submit.task = id;
   submit.kind = kTaskKind;
-  submit.spec = "{}";
+  submit.spec = kTaskSpec;
   submit.name = "bench";
   submit.priority = priority;
   submit.workers = limits::kMaxTaskWorkers;

@@ -3,9 +3,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 
 namespace ns::bench {
 namespace {
@@ -45,6 +47,17 @@ CpuTime cpu_time_of(int pid) {
   const auto [user, system] = user_and_system_ticks(pid);
   const double part = user + system > 0 ? user / (user + system) : 1;
   return {total * part, total * (1 - part)};
+}
+
+// Each thread lists the children that it started.
+CpuTime cpu_time_with_children(int pid) {
+  CpuTime sum = cpu_time_of(pid);
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+    std::ifstream children(thread.path() / "children");
+    for (int child = 0; children >> child;) sum += cpu_time_with_children(child);
+  }
+  return sum;
 }
 
 CpuTime own_cpu_time() { return cpu_time_of(::getpid()); }

@@ -21,6 +21,7 @@ using CpuTimes = std::map<std::string, CpuTime>;
 // The total is exact to the nanosecond; its halves are as exact as the kernel's ticks. Throws std::runtime_error when
 // there is no such process.
 CpuTime cpu_time_of(int pid);
+CpuTime cpu_time_with_children(int pid);  // and of every process that it started and that lives
 CpuTime own_cpu_time();
 
 CpuTimes operator-(const CpuTimes& later, const CpuTimes& earlier);

@@ -7,6 +7,7 @@
 namespace ns::bench {
 
 inline constexpr const char* kTaskKind = "nothing";
+inline constexpr const char* kTaskSpec = R"({"kind":"nothing","parameter_bytes":200,"result_bytes":100})";
 inline constexpr std::size_t kParametersBytes = 200;
 inline constexpr std::size_t kResultBytes = 100;
 

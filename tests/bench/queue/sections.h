@@ -7,6 +7,7 @@
 
 namespace ns::bench {
 
+Json report_machine(const Settings&);      // and a yardstick: what plain commands reach on it just now
 Json report_throughput(const Settings&);   // with the ceiling in turns, when it is wanted
 Json report_phases(const Settings&);       // enqueue alone, lease and commit alone, memory
 Json report_functions(const Settings&);    // what each function in Redis costs

@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <stdexcept>
+#include <thread>
+#include <utility>
 
 namespace ns::bench {
 
@@ -40,28 +42,57 @@ PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence pers
 Service::Service(Persistence persistence)
     : redis_(folder_.path(), persistence), broker_(folder_.path(), redis_.address()), connection_(redis_.socket()) {}
 
+Service::Words Service::simulated_worker(const Crew& crew) const {
+  Words words{std::string(NS_BENCH_BIN_DIR) + "/queue_load",
+              "--broker",
+              endpoint(),
+              "--name",
+              "load-" + std::to_string(workers_.size()),
+              "--workers",
+              std::to_string(crew.workers_in_each),
+              "--credits",
+              std::to_string(crew.credits)};
+  if (crew.idle) words.insert(words.end(), {"--kind", "never-submitted"});
+  return words;
+}
+
+// All on the same CPUs: which of them is free is the scheduler's to find.
+Service::Words Service::real_worker(const Crew& crew) const {
+  return {std::string(NS_BENCH_BIN_DIR) + "/ns-worker",
+          "--broker",
+          endpoint(),
+          "--cpus",
+          "0-" + std::to_string(std::thread::hardware_concurrency() - 1),
+          "--slots",
+          "1",
+          "--control-slots",
+          "0",
+          "--prefetch",
+          std::to_string(crew.credits - 1),
+          "--cache",
+          (folder_.path() / "cache").string(),
+          "--log-level",
+          "warning"};
+}
+
 void Service::add(const Crew& crew) {
-  const std::string load = std::string(NS_BENCH_BIN_DIR) + "/queue_load";
   std::vector<test::Process*> added;
   for (std::uint32_t i = 0; i < crew.processes; ++i) {
-    std::vector<std::string> words{load,
-                                   "--broker",
-                                   endpoint(),
-                                   "--name",
-                                   "load-" + std::to_string(workers_.size()),
-                                   "--workers",
-                                   std::to_string(crew.workers_in_each),
-                                   "--credits",
-                                   std::to_string(crew.credits)};
-    if (crew.idle) words.insert(words.end(), {"--kind", "never-submitted"});
-    workers_.push_back(std::make_unique<test::Process>(words));
-    added.push_back(workers_.back().get());
+    if (crew.kind == Crew::Kind::real) {
+      held_back_.push_back(real_worker(crew));
+    } else {
+      workers_.push_back(std::make_unique<test::Process>(simulated_worker(crew)));
+      added.push_back(workers_.back().get());
+    }
   }
   for (test::Process* process : added) process->wait_for_line("queue_load ready");
 }
 
 void Service::start_work() {
   for (const auto& worker : workers_) worker->signal(SIGUSR1);
+  for (const Words& words : std::exchange(held_back_, {})) {
+    workers_.push_back(std::make_unique<test::Process>(words));
+  }
 }
 
 CpuTimes Service::cpu_times() const {
@@ -70,7 +101,7 @@ CpuTimes Service::cpu_times() const {
   times["broker"] = cpu_time_of(const_cast<test::BrokerProcess&>(broker_).process().pid());
   times["client"] = own_cpu_time();
   CpuTime& workers = times["workers"];
-  for (const auto& worker : workers_) workers += cpu_time_of(worker->pid());
+  for (const auto& worker : workers_) workers += cpu_time_with_children(worker->pid());
   return times;
 }
 

@@ -36,6 +36,8 @@ class PrivateRedis {
 
 // So many workers with so many credits each, and who plays them.
 struct Crew {
+  // simulated: queue_load, which reports jobs as done at once. real: ns-worker with one slot, where each job goes
+  // through its runner; it holds the other credits as prefetched jobs.
   enum class Kind { simulated, real };
   Kind kind = Kind::simulated;
   std::uint32_t processes = 1;
@@ -53,7 +55,8 @@ class Service {
   const std::string& endpoint() const { return broker_.endpoint(); }
   RedisConnection& redis() { return connection_; }
 
-  // Workers that have said hello; they take work from start_work() on.
+  // Workers that take work from start_work() on. Simulated ones have said hello before; real ones, which cannot be held
+  // back, are started then.
   void add(const Crew&);
   void start_work();
 
@@ -65,7 +68,12 @@ class Service {
   PrivateRedis redis_;
   test::BrokerProcess broker_;
   RedisConnection connection_;
+  using Words = std::vector<std::string>;
+  Words simulated_worker(const Crew&) const;
+  Words real_worker(const Crew&) const;
+
   std::vector<std::unique_ptr<test::Process>> workers_;
+  std::vector<Words> held_back_;
 };
 
 }  // namespace ns::bench
