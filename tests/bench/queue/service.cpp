@@ -40,7 +40,10 @@ PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence pers
 }
 
 Service::Service(Persistence persistence)
-    : redis_(folder_.path(), persistence), broker_(folder_.path(), redis_.address()), connection_(redis_.socket()) {}
+    : redis_(folder_.path(), persistence),
+      // Some scenes rest, without heartbeats, while another is measured.
+      broker_(folder_.path(), redis_.address(), {"--lease", "600000"}),
+      connection_(redis_.socket()) {}
 
 Service::Words Service::simulated_worker(const Crew& crew) const {
   Words words{std::string(NS_BENCH_BIN_DIR) + "/queue_load",
