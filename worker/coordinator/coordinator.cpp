@@ -82,9 +82,8 @@ class Coordinator {
     for (const TrialInfo& trial : queue_.trials()) {
       known_.insert(trial.number);
       parameters_[trial.number] = trial.parameters;
-      if (is_final(trial.state))
-        ended_[trial.number] = {trial.number, trial.state, trial.parameters, trial.result, trial.error};
     }
+    // How each ended is read from the history, where its first end counts: what the search was told then.
     while (look(0)) {
     }
     const std::uint64_t started = queue_.task().started_ms;
@@ -179,6 +178,7 @@ class Coordinator {
       seen_ = event.id;
       if (event.type == "task.checked") checked_before_ = true;
       if (event.type == "task.progress") recall_stop(event.body);
+      if (event.type == "trial.requeued") forget_cancelled(event.trial);
       TrialState state{};
       if (!state_of_event(event.type, state) || ended_.contains(event.trial)) continue;
       const bool succeeded = state == TrialState::succeeded;
@@ -187,6 +187,13 @@ class Coordinator {
     }
     if (news.ended && news.events.empty()) throw Error(ErrorCode::cancelled, "the task has ended");
     return !news.events.empty();
+  }
+
+  // Trials are cancelled when their task ends: no coordinator told its search of it, and the task goes on after all.
+  // The failure of a dead trial that was requeued stands: the search may have been told.
+  void forget_cancelled(std::uint32_t number) {
+    const auto found = ended_.find(number);
+    if (found != ended_.end() && found->second.state == TrialState::cancelled) ended_.erase(found);
   }
 
   bool time_is_up() { return deadline_ms_ != 0 && queue_.now_ms() >= deadline_ms_; }  // by Redis time
