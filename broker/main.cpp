@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   CLI::App app{"ns-broker: accepts tasks, keeps them in Redis, leases their jobs to workers"};
   ns::broker::Options options;
   std::string log_level = "info";
+  std::vector<std::string> keep_finished;
   std::uint32_t lease_ms = static_cast<std::uint32_t>(options.lease.count());
   std::uint32_t heartbeat_ms = static_cast<std::uint32_t>(options.heartbeat.count());
   app.add_option("--redis", options.redis, "unix:/path/redis.sock or tcp://host:port")->required();
@@ -76,6 +77,19 @@ int main(int argc, char** argv) {
   app.add_option("--submit-rate", options.admission.submissions_a_second,
                  "submissions a second of one key, or of one connection without a key; 0: unbounded")
       ->capture_default_str();
+  app.add_option("--max-open-tasks", options.max_open_tasks,
+                 "pending and running tasks, of all clients; more are refused with a retry time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--max-ready", options.max_ready,
+                 "trials of one priority that wait for a worker; coordinators wait before they enqueue more")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--keep-finished", keep_finished,
+                 "STATE=AGE[,COUNT], may be repeated: tasks that are done, failed or cancelled are forgotten after "
+                 "AGE (7d, 12h, forever), and the oldest beyond COUNT; without it 30d,100000 of each state")
+      ->type_name("STATE=AGE[,COUNT]")
+      ->take_all();
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->capture_default_str();
   app.set_version_flag("--version", std::string(NS_VERSION));
   CLI11_PARSE(app, argc, argv);
@@ -94,6 +108,7 @@ int main(int argc, char** argv) {
                           " needs --advertise: the endpoint at which other brokers reach this one",
                       "advertise");
     }
+    options.keep_finished = ns::broker::parse_retention(keep_finished);
     options.lease = std::chrono::milliseconds(lease_ms);
     options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
     use_all_descriptors();

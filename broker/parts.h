@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/admission.h"
+#include "broker/retention.h"
 #include "common/limits.h"
 
 namespace ns::net {
@@ -36,6 +37,9 @@ struct Options {
   std::chrono::milliseconds lease = limits::kLease;
   std::chrono::milliseconds heartbeat = limits::kHeartbeat;
   AdmissionLimits admission;
+  std::vector<Retention> keep_finished = parse_retention({});
+  std::uint64_t max_open_tasks = limits::kMaxOpenTasks;  // pending and running, in all
+  std::uint64_t max_ready = limits::kMaxReadyTrials;     // trials that wait for a worker, of one priority
 };
 
 struct Parts {

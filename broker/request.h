@@ -37,6 +37,11 @@ class Request {
     if (!attachment.empty()) frames.push_back(std::move(attachment));
     send(std::move(frames));
   }
+  // Something that the peer did not ask for.
+  template <typename Message>
+  void push(const Message& message) const {
+    send(wire::encode(0, message));
+  }
   void fail(const Error&) const;
   void fail(const Error&, std::chrono::milliseconds retry_after) const;
 

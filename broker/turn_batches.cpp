@@ -41,7 +41,7 @@ void TurnBatches::add(const Request& request, Heartbeat heartbeat) {
   held_.add(heartbeat.worker.text, heartbeat.session, heartbeat.compute_busy, heartbeat.control_busy,
             heartbeat.jobs.size());
   for (const HeldJob& job : heartbeat.jobs) held_.add(job.job.text, job.token);
-  beats_.push_back(request);
+  beats_.push_back({request, heartbeat.session});
   if (held_.count() >= kMostWords) flush_heartbeats();
 }
 
@@ -74,11 +74,14 @@ void TurnBatches::flush_heartbeats() {
   if (beats_.empty()) return;
   store_.call("renew", held_, [beats = std::exchange(beats_, {})](const store::Reply& reply) {
     for (std::size_t i = 0; i < beats.size(); ++i) {
-      guarded(beats[i], [&] {
+      const Request& request = beats[i].request;
+      guarded(request, [&] {
         if (reply.is_error()) throw reply.error();
         const store::Reply& answer = reply.at(i);
         if (!answer.is_list()) throw Error(ErrorCode::unknown_peer, "another session has begun: say hello again");
-        beats[i].reply(HeartbeatReply{jobs_from(answer.at(0)), jobs_from(answer.at(1)), jobs_from(answer.at(2))});
+        // With every heartbeat until it has gone, whichever broker it talks to.
+        if (answer.at(3).number() == 1) request.push(Drain{beats[i].session});
+        request.reply(HeartbeatReply{jobs_from(answer.at(0)), jobs_from(answer.at(1)), jobs_from(answer.at(2))});
       });
     }
   });

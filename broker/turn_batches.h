@@ -27,6 +27,10 @@ class TurnBatches {
     Request request;
     std::vector<ResultAcknowledgement> results;  // status still open
   };
+  struct Beat {
+    Request request;
+    std::uint64_t session;
+  };
   void flush_results();
   void flush_heartbeats();
 
@@ -37,7 +41,7 @@ class TurnBatches {
   store::Arguments results_;
   std::size_t result_bytes_ = 0;
   std::vector<std::string> tasks_;  // that the results are about
-  std::vector<Request> beats_;
+  std::vector<Beat> beats_;
   store::Arguments held_;
 };
 

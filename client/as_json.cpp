@@ -34,7 +34,27 @@ static json as_json(const WorkerInfo& worker) {
           {"control_busy", worker.control_busy},
           {"started_ms", worker.started_ms},
           {"seen_ms", worker.seen_ms},
-          {"version", worker.version}};
+          {"version", worker.version},
+          {"pool", worker.pool},
+          {"tags", worker.tags},
+          {"memory_bytes", worker.memory_bytes},
+          {"jobs_held", worker.jobs_held},
+          {"draining", worker.draining}};
+}
+
+static json as_json(const ClassDepth& depth) {
+  return {{"demands", depth.demands},
+          {"priority", depth.priority},
+          {"tasks", depth.tasks},
+          {"coordinators", depth.coordinators}};
+}
+
+static json as_json(const QueueCounter& counter) {
+  return {{"name", counter.name}, {"total", counter.total}, {"recent", counter.recent}};
+}
+
+static json as_json(const DeadChange& change) {
+  return {{"job", change.job.text}, {"done", change.done}, {"reason", change.reason}};
 }
 
 static json as_json(const QueueDepth& depth) {
@@ -42,11 +62,8 @@ static json as_json(const QueueDepth& depth) {
 }
 
 static json as_json(const LeaseInfo& lease) {
-  return {{"job", lease.job.text},
-          {"worker", lease.worker.text},
-          {"token", lease.token},
-          {"attempt", lease.attempt},
-          {"expires_in_ms", lease.expires_in_ms}};
+  return {{"job", lease.job.text},    {"worker", lease.worker.text},          {"token", lease.token},
+          {"attempt", lease.attempt}, {"expires_in_ms", lease.expires_in_ms}, {"age_ms", lease.age_ms}};
 }
 
 static json as_json(const DeadLetter& letter) {
@@ -82,7 +99,11 @@ json as_json(const TaskInfo& task) {
           {"cancel_requested", task.cancel_requested},
           {"result", json_or_text(task.result)},
           {"error", json_or_text(task.error)},
-          {"coordinator", task.coordinator}};
+          {"coordinator", task.coordinator},
+          {"demands", task.demands},
+          {"unserved", task.unserved},
+          {"begins_ms", task.begins_ms},
+          {"deadline_ms", task.deadline_ms}};
 }
 
 json as_json(const TaskList& list) { return {{"tasks", all(list.tasks)}, {"total", list.total}}; }
@@ -111,9 +132,16 @@ json as_json(const Event& event) {
 json as_json(const WorkerList& list) { return {{"workers", all(list.workers)}, {"now_ms", list.now_ms}}; }
 
 json as_json(const QueueInfo& queue) {
-  return {{"depths", all(queue.depths)}, {"delayed", queue.delayed}, {"leased", queue.leased},
-          {"leases", all(queue.leases)}, {"dead", queue.dead},       {"dead_letters", all(queue.dead_letters)}};
+  return {{"depths", all(queue.depths)},   {"delayed", queue.delayed},     {"leased", queue.leased},
+          {"leases", all(queue.leases)},   {"dead", queue.dead},           {"dead_letters", all(queue.dead_letters)},
+          {"classes", all(queue.classes)}, {"recent_ms", queue.recent_ms}, {"counters", all(queue.counters)}};
 }
+
+json as_json(const DeadList& list) {
+  return {{"letters", all(list.letters)}, {"total", list.total}, {"now_ms", list.now_ms}};
+}
+
+json as_json(const DeadChanged& changed) { return {{"changes", all(changed.changes)}}; }
 
 json as_json(const Error& error) {
   return {{"error",

@@ -17,6 +17,8 @@ nlohmann::json as_json(const TrialInfo&);
 nlohmann::json as_json(const Event&);
 nlohmann::json as_json(const WorkerList&);
 nlohmann::json as_json(const QueueInfo&);
+nlohmann::json as_json(const DeadList&);
+nlohmann::json as_json(const DeadChanged&);
 nlohmann::json as_json(const Error&);
 
 // The JSON that a text from the wire holds; null when it holds none.

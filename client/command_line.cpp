@@ -70,14 +70,22 @@ class ParsedCommand : public Command {
     app_.add_flag(flag, target, help);
   }
   void footer(const std::string& text) override { app_.footer(text); }
+  Command& add(const std::string& name, const std::string& what_it_does) override {
+    commands_.push_back(std::make_unique<ParsedCommand>(*app_.add_subcommand(name, what_it_does), chosen_));
+    return *commands_.back();
+  }
   void hide() override { app_.group(""); }
   void run(Action action) override {
-    app_.callback([this, action = std::move(action)] { chosen_ = action; });
+    // Called after those of the commands of this command.
+    app_.callback([this, action = std::move(action)] {
+      if (app_.get_subcommands().empty()) chosen_ = action;
+    });
   }
 
  private:
   CLI::App& app_;
   Action& chosen_;
+  std::vector<std::unique_ptr<ParsedCommand>> commands_;
 };
 
 class ParsedCommandLine : public CommandLine {

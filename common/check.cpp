@@ -309,4 +309,23 @@ void check(const AppendEvent& m) {
   limit("append_event", "body", m.body, limits::kMaxParametersBytes);
 }
 
+// ---- operators
+
+void check(const ListDead& m) {
+  between("list_dead", "limit", m.limit, 1u, static_cast<std::uint32_t>(limits::kMaxBatch));
+}
+void check(const DeadList& m) {
+  for (const DeadLetter& letter : m.letters) require_job("dead_list", letter.job);
+}
+void check(const RequeueDead& m) {
+  for (const JobId& job : m.jobs) require_job("requeue_dead", job);
+}
+void check(const PurgeDead& m) {
+  for (const JobId& job : m.jobs) require_job("purge_dead", job);
+}
+void check(const DeadChanged& m) {
+  for (const DeadChange& change : m.changes) require_job("dead_changed", change.job);
+}
+void check(const DrainWorker& m) { require_worker("drain_worker", m.worker); }
+
 }  // namespace ns::wire

@@ -134,6 +134,13 @@ enum class MessageType : std::uint16_t {
   trials_enqueued = 61,
   stop_trial = 62,
   append_event = 63,
+  // operators
+  list_dead = 70,
+  dead_list = 71,
+  requeue_dead = 72,
+  purge_dead = 73,
+  dead_changed = 74,
+  drain_worker = 75,
 };
 
 // ---- shared replies
@@ -203,14 +210,17 @@ struct TaskInfo {
   std::uint32_t trials_cancelled = 0;
   std::uint32_t attempt = 0;  // of the task job
   bool cancel_requested = false;
-  std::string result;       // JSON text, written by the task kind; empty until final
-  std::string error;        // a sentence; empty unless failed or cancelled
-  std::string coordinator;  // the worker that runs the coordinator now
-  std::string demands;      // kind, pool and what else it asks of workers, as one text
-  bool unserved = false;    // no connected worker can do what waits; only in task_info
+  std::string result;             // JSON text, written by the task kind; empty until final
+  std::string error;              // a sentence; empty unless failed or cancelled
+  std::string coordinator;        // the worker that runs the coordinator now
+  std::string demands;            // kind, pool and what else it asks of workers, as one text
+  bool unserved = false;          // no connected worker can do what waits
+  std::uint64_t begins_ms = 0;    // its coordinator waits for this time; 0: it does not
+  std::uint64_t deadline_ms = 0;  // when it fails unless it has ended; 0: never
   MSGPACK_DEFINE_MAP(task, kind, name, spec, state, priority, workers, submitted_ms, started_ms, finished_ms,
                      trials_waiting, trials_running, trials_succeeded, trials_failed, trials_early_stopped,
-                     trials_cancelled, attempt, cancel_requested, result, error, coordinator, demands, unserved)
+                     trials_cancelled, attempt, cancel_requested, result, error, coordinator, demands, unserved,
+                     begins_ms, deadline_ms)
 };
 
 struct ListTasks {    // -> task_list, newest first
@@ -306,8 +316,10 @@ struct WorkerInfo {
   std::string pool = "default";
   std::vector<std::string> tags;
   std::uint64_t memory_bytes = 0;
+  std::uint32_t jobs_held = 0;  // by its leases; what it has been sent and has not begun included
+  bool draining = false;        // it was asked to go
   MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, compute_busy, control_busy,
-                     started_ms, seen_ms, version, pool, tags, memory_bytes)
+                     started_ms, seen_ms, version, pool, tags, memory_bytes, jobs_held, draining)
 };
 
 struct WorkerList {
@@ -327,13 +339,29 @@ struct QueueDepth {
   MSGPACK_DEFINE_MAP(kind, priority, ready)
 };
 
+struct ClassDepth {
+  std::string demands;  // kind, pool and what else its tasks ask of workers, as one text
+  std::uint32_t priority = 1;
+  std::uint64_t tasks = 0;         // that have a trial to lease and room for it
+  std::uint64_t coordinators = 0;  // task jobs that wait for a control slot
+  MSGPACK_DEFINE_MAP(demands, priority, tasks, coordinators)
+};
+
+struct QueueCounter {        // of jobs' attempts
+  std::string name;          // leased, ended (whatever their outcome), crashed, dead
+  std::uint64_t total = 0;   // since Redis was empty
+  std::uint64_t recent = 0;  // in the last recent_ms of queue_info
+  MSGPACK_DEFINE_MAP(name, total, recent)
+};
+
 struct LeaseInfo {
   JobId job;
   WorkerId worker;
   std::uint64_t token = 0;
   std::uint32_t attempt = 0;
   std::int64_t expires_in_ms = 0;
-  MSGPACK_DEFINE_MAP(job, worker, token, attempt, expires_in_ms)
+  std::uint64_t age_ms = 0;  // since it was handed out
+  MSGPACK_DEFINE_MAP(job, worker, token, attempt, expires_in_ms, age_ms)
 };
 
 struct DeadLetter {
@@ -350,7 +378,10 @@ struct QueueInfo {
   std::vector<LeaseInfo> leases;  // the first kMaxBatch
   std::uint64_t dead = 0;
   std::vector<DeadLetter> dead_letters;  // the newest kMaxBatch
-  MSGPACK_DEFINE_MAP(depths, delayed, leased, leases, dead, dead_letters)
+  std::vector<ClassDepth> classes;       // those where something waits, at most kMaxBatch
+  std::vector<QueueCounter> counters;
+  std::uint64_t recent_ms = 0;  // 10 to 20 seconds
+  MSGPACK_DEFINE_MAP(depths, delayed, leased, leases, dead, dead_letters, classes, counters, recent_ms)
 };
 
 struct Ping {  // -> pong
@@ -590,6 +621,48 @@ struct AppendEvent {  // -> ok; the coordinator's own entries in the task's hist
   std::string type;
   std::string body;  // JSON text
   MSGPACK_DEFINE_MAP(task, token, type, body)
+};
+
+// ---- operators
+
+struct ListDead {  // -> dead_list, newest first
+  std::uint32_t offset = 0;
+  std::uint32_t limit = 256;
+  MSGPACK_DEFINE_MAP(offset, limit)
+};
+
+struct DeadList {
+  std::vector<DeadLetter> letters;
+  std::uint64_t total = 0;
+  std::uint64_t now_ms = 0;
+  MSGPACK_DEFINE_MAP(letters, total, now_ms)
+};
+
+struct RequeueDead {  // -> dead_changed; the jobs are tried again, from their first attempt
+  std::vector<JobId> jobs;
+  MSGPACK_DEFINE_MAP(jobs)
+};
+
+struct PurgeDead {  // -> dead_changed; the letters are thrown away, and nothing else
+  std::vector<JobId> jobs;
+  MSGPACK_DEFINE_MAP(jobs)
+};
+
+struct DeadChange {
+  JobId job;
+  bool done = false;
+  std::string reason;  // why not
+  MSGPACK_DEFINE_MAP(job, done, reason)
+};
+
+struct DeadChanged {
+  std::vector<DeadChange> changes;  // one a job, in the order asked for
+  MSGPACK_DEFINE_MAP(changes)
+};
+
+struct DrainWorker {  // -> ok; the worker is pushed `drain` with its next heartbeat
+  WorkerId worker;
+  MSGPACK_DEFINE_MAP(worker)
 };
 
 }  // namespace ns

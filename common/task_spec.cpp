@@ -424,6 +424,12 @@ TaskFile parse_task(std::string_view text, const std::filesystem::path& folder) 
   task.priority = spec["priority"];
   task.workers = spec["workers"];
   task.max_attempts = spec["limits"]["max_attempts"];
+  task.pool = spec["pool"];
+  task.isa = spec["requirements"]["isa"].get<std::vector<std::string>>();
+  task.tags = spec["requirements"]["tags"].get<std::vector<std::string>>();
+  task.memory_bytes = parse_bytes(spec["requirements"]["memory"].get<std::string>(), "requirements.memory");
+  task.delay = parse_duration(spec["delay"].get<std::string>(), "delay");
+  task.deadline = parse_duration(spec["deadline"].get<std::string>(), "deadline");
   task.timeout = parse_duration(spec["stop"]["timeout"].get<std::string>(), "stop.timeout");
   return task;
 }

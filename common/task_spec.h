@@ -26,7 +26,13 @@ struct TaskFile {
   std::uint32_t workers = 1;
   std::uint32_t max_attempts = 3;
   std::chrono::milliseconds timeout{0};
-  std::vector<FileField> files;  // without those that are artifact ids already
+  std::string pool = "default";  // which workers may get it, and
+  std::vector<std::string> isa;  // what they must offer
+  std::vector<std::string> tags;
+  std::uint64_t memory_bytes = 0;
+  std::chrono::milliseconds delay{0};     // from its submission until it begins
+  std::chrono::milliseconds deadline{0};  // from its submission until it fails; 0: never
+  std::vector<FileField> files;           // without those that are artifact ids already
 };
 
 // Reads and validates. Relative paths are taken from the file's folder; a missing file is refused. Error(invalid)

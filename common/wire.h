@@ -58,7 +58,13 @@
   X(enqueue_trials, EnqueueTrials)             \
   X(trials_enqueued, TrialsEnqueued)           \
   X(stop_trial, StopTrial)                     \
-  X(append_event, AppendEvent)
+  X(append_event, AppendEvent)                 \
+  X(list_dead, ListDead)                       \
+  X(dead_list, DeadList)                       \
+  X(requeue_dead, RequeueDead)                 \
+  X(purge_dead, PurgeDead)                     \
+  X(dead_changed, DeadChanged)                 \
+  X(drain_worker, DrainWorker)
 
 namespace ns::wire {
 

@@ -32,6 +32,7 @@ void start_duties(Parts& parts) {
   every(parts, 1s, look_for_work);
   every(parts, parts.options.heartbeat, probe_workers);
   every(parts, 1h, remove_old_uploads);
+  every(parts, limits::kSweep, forget_tasks);
   every(parts, 1s, meet_brokers);
 }
 

@@ -14,6 +14,7 @@ void expire_waiters(Parts&);      // read_events whose wait has ended
 void look_for_work(Parts&);       // should a wake-up ever be lost
 void probe_workers(Parts&);       // workers whose connection may have ended
 void remove_old_uploads(Parts&);  // uploads given up a day ago
+void forget_tasks(Parts&);        // tasks that ended long ago
 void meet_brokers(Parts&);        // says that this one is there
 
 }  // namespace ns::broker

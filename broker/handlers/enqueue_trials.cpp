@@ -13,7 +13,7 @@ std::string limits_of(const NewTrial& trial) {
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const EnqueueTrials& enqueue, std::string) {
-  store::Arguments arguments(enqueue.task.text, enqueue.token, limits::kMaxReadyTrials);
+  store::Arguments arguments(enqueue.task.text, enqueue.token, parts.options.max_ready);
   for (const NewTrial& trial : enqueue.trials) arguments.add(trial.number, trial.parameters, limits_of(trial));
   parts.store.call("enqueue", arguments, request.answer([](const store::Reply& reply) {
     return TrialsEnqueued{static_cast<std::uint32_t>(reply.number())};

@@ -1,5 +1,4 @@
-#include <nlohmann/json.hpp>
-
+#include "broker/handlers/dead_letters.h"
 #include "broker/handlers/handlers.h"
 #include "common/limits.h"
 
@@ -13,18 +12,13 @@ LeaseInfo lease_from(const store::Reply& fields) {
   lease.token = fields.at(2).number();
   lease.attempt = static_cast<std::uint32_t>(fields.at(3).number());
   lease.expires_in_ms = fields.at(4).signed_number();
+  lease.age_ms = fields.at(5).number();
   return lease;
 }
 
-DeadLetter dead_letter_from(const store::Reply& fields) {
-  DeadLetter dead;
-  dead.job.text = fields.at(0).text();
-  dead.time_ms = fields.at(1).number();
-  const auto reasons = nlohmann::json::parse(fields.at(2).text(), nullptr, false);
-  for (const auto& reason : reasons.is_array() ? reasons : nlohmann::json::array()) {
-    if (reason.is_string()) dead.reasons.push_back(reason.get<std::string>());
-  }
-  return dead;
+ClassDepth class_depth_from(const store::Reply& fields) {
+  return {std::string(fields.at(0).text()), static_cast<std::uint32_t>(fields.at(1).number()), fields.at(2).number(),
+          fields.at(3).number()};
 }
 
 }  // namespace
@@ -41,6 +35,12 @@ void handle(Parts& parts, const Request& request, const GetQueue&, std::string) 
     for (const store::Reply& fields : reply.at(8).list()) queue.leases.push_back(lease_from(fields));
     queue.dead = reply.at(9).number();
     for (const store::Reply& fields : reply.at(10).list()) queue.dead_letters.push_back(dead_letter_from(fields));
+    for (const store::Reply& fields : reply.at(11).list()) queue.classes.push_back(class_depth_from(fields));
+    const std::span<const store::Reply> counts = reply.at(12).list();
+    queue.recent_ms = reply.at(12).at(0).number();
+    for (std::size_t i = 1; i + 2 < counts.size(); i += 3) {
+      queue.counters.push_back({std::string(counts[i].text()), counts[i + 1].number(), counts[i + 2].number()});
+    }
     return queue;
   }));
 }

@@ -33,7 +33,11 @@
   X(goodbye, Goodbye, workers)              \
   X(enqueue_trials, EnqueueTrials, workers) \
   X(stop_trial, StopTrial, workers)         \
-  X(append_event, AppendEvent, workers)
+  X(append_event, AppendEvent, workers)     \
+  X(list_dead, ListDead, clients)           \
+  X(requeue_dead, RequeueDead, operators)   \
+  X(purge_dead, PurgeDead, operators)       \
+  X(drain_worker, DrainWorker, operators)
 
 namespace ns::broker {
 

@@ -24,6 +24,8 @@ WorkerInfo worker_from(const store::Reply& fields) {
   worker.pool = fields.at(13).text();
   worker.tags = split_commas(fields.at(14).text());
   worker.memory_bytes = fields.at(15).number();
+  worker.jobs_held = count(16);
+  worker.draining = fields.at(17).number() == 1;
   return worker;
 }
 

@@ -29,7 +29,7 @@ void handle(Parts& parts, const Request& request, const SubmitTask& submit, std:
   parts.store.call(
       "submit",
       {submit.task.text, submit.kind, submit.spec, submit.name, submit.priority, submit.workers, submit.max_attempts,
-       submit.timeout_ms, class_of(submit), submit.delay_ms, submit.deadline_ms, limits::kMaxOpenTasks},
+       submit.timeout_ms, class_of(submit), submit.delay_ms, submit.deadline_ms, parts.options.max_open_tasks},
       request.answer([task = submit.task](const store::Reply& reply) {
         return TaskAccepted{task, reply.number() == 1};
       }));

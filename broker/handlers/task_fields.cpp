@@ -29,6 +29,8 @@ TaskInfo task_from(const store::Reply& fields) {
   task.trials_waiting = count();
   task.attempt = count();
   task.coordinator = text();
+  task.begins_ms = time();
+  task.deadline_ms = time();
   return task;
 }
 

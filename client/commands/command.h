@@ -26,6 +26,8 @@ class Command {
                       const std::string& help) = 0;
   virtual void flag(const std::string& flag, bool& target, const std::string& help) = 0;
   virtual void footer(const std::string& text) = 0;
+  // A command of this command: ns-client NAME WHAT. Without one of them, this one runs.
+  virtual Command& add(const std::string& name, const std::string& what_it_does) = 0;
   virtual void hide() = 0;                                           // not in the help
   virtual void run(std::function<int(const Settings&)> action) = 0;  // returns the exit status
 

@@ -4,6 +4,7 @@
 
 namespace ns::client {
 
+class Command;
 class CommandLine;
 
 void add_up(CommandLine&);
@@ -16,6 +17,7 @@ void add_cancel(CommandLine&);
 void add_list(CommandLine&);
 void add_workers(CommandLine&);
 void add_queue(CommandLine&);
+void add_dead_letters(Command& queue);  // of the command `queue`
 void add_keys(CommandLine&);
 void add_schema(CommandLine&);
 void add_version(CommandLine&);

@@ -23,6 +23,15 @@ std::string trials_of(const TaskInfo& task) {
   return fmt::format("{}/{}", ended, ended + task.trials_running + task.trials_waiting);
 }
 
+std::string state_of(const TaskInfo& task, std::uint64_t now_ms) {
+  std::string state(to_text(task.state));
+  if (task.state == TaskState::pending && task.begins_ms > now_ms) {
+    state += " (in " + duration_text(task.begins_ms - now_ms) + ")";
+  }
+  if (task.unserved) state += " (no worker can serve it)";
+  return state;
+}
+
 int show(const Settings& settings, const Values& values) {
   const auto client = connect(settings);
   ListTasks request;
@@ -49,7 +58,7 @@ int show(const Settings& settings, const Values& values) {
               {}};
   for (const TaskInfo& task : list.tasks) {
     const std::uint64_t end = task.finished_ms ? task.finished_ms : now_ms;
-    table.rows.push_back({task.task.text, task.name, task.kind, std::string(to_text(task.state)), trials_of(task),
+    table.rows.push_back({task.task.text, task.name, task.kind, state_of(task, now_ms), trials_of(task),
                           age_text(now_ms, task.submitted_ms), task.started_ms ? age_text(end, task.started_ms) : "-"});
   }
   const std::size_t columns = settings.terminal.live ? settings.terminal.columns() : 0;

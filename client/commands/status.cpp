@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "client/as_json.h"
 #include "client/commands/command.h"
@@ -12,6 +14,27 @@
 namespace ns::client {
 
 namespace {
+
+// "ns-worker --pool night --tag fast": what would serve the task.
+std::string missing_worker(const std::string& demands) {
+  const std::size_t at = std::min(demands.find('@'), demands.size());
+  const std::string kind = demands.substr(0, at), rest = at < demands.size() ? demands.substr(at + 1) : "";
+  const std::size_t bar = std::min(rest.find('|'), rest.size());
+  std::string command = "ns-worker";
+  if (rest.substr(0, bar) != "default") command += " --pool " + rest.substr(0, bar);
+  std::vector<std::string> machine;
+  std::istringstream parts(rest.substr(std::min(bar + 1, rest.size())));
+  for (std::string part; std::getline(parts, part, '|');) {
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string name = part.substr(0, equals), value = part.substr(std::min(equals + 1, part.size()));
+    std::istringstream words(value);
+    for (std::string word; name == "tags" && std::getline(words, word, ',');) command += " --tag " + word;
+    if (name == "isa") machine.push_back("a CPU with " + value);
+    if (name == "memory") machine.push_back(bytes_text(std::strtoull(value.c_str(), nullptr, 10)) + " of memory");
+  }
+  return fmt::format("no connected worker can serve it: it needs one that runs {}{}{}; start one with: {} …", kind,
+                     machine.empty() ? "" : ", on ", fmt::join(machine, " and "), command);
+}
 
 Table facts_of(const TaskInfo& task, std::uint64_t now_ms) {
   const std::uint32_t ended =
@@ -24,6 +47,15 @@ Table facts_of(const TaskInfo& task, std::uint64_t now_ms) {
                 {"priority", std::to_string(task.priority)},
                 {"workers", fmt::format("at most {}", task.workers)},
                 {"submitted", age_text(now_ms, task.submitted_ms) + " ago"}};
+  if (task.begins_ms > now_ms && !is_final(task.state)) {
+    facts.rows.push_back(
+        {"begins", fmt::format("in {} ({})", duration_text(task.begins_ms - now_ms), clock_text(task.begins_ms))});
+  }
+  if (task.deadline_ms > 0 && !is_final(task.state)) {
+    facts.rows.push_back({"deadline", task.deadline_ms > now_ms ? "in " + duration_text(task.deadline_ms - now_ms)
+                                                                : std::string("now")});
+  }
+  if (task.unserved) facts.rows.push_back({"waits", missing_worker(task.demands)});
   if (task.started_ms) facts.rows.push_back({"started", age_text(now_ms, task.started_ms) + " ago"});
   if (task.finished_ms) {
     facts.rows.push_back({"ended", fmt::format("{} ago, after {}", age_text(now_ms, task.finished_ms),

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "client/as_json.h"
 #include "client/commands/command.h"
@@ -22,6 +23,7 @@ namespace {
 
 constexpr auto kCheckPatience = 60s;  // with workers there that are busy with other tasks
 constexpr auto kWorkerPatience = 3s;  // with no worker there at all
+constexpr auto kLookPatience = 1s;    // before asking whether anyone can be expected to look at it
 constexpr std::uint32_t kLook = 500;  // milliseconds
 
 // Uploads are announced once they take longer than a moment, and only to a person.
@@ -59,6 +61,12 @@ SubmitTask upload(api::Client& client, const TaskFile& file) {
   request.workers = file.workers;
   request.max_attempts = file.max_attempts;
   request.timeout_ms = static_cast<std::uint64_t>(file.timeout.count());
+  request.pool = file.pool;
+  request.isa = file.isa;
+  request.tags = file.tags;
+  request.memory_bytes = file.memory_bytes;
+  request.delay_ms = static_cast<std::uint64_t>(file.delay.count());
+  request.deadline_ms = static_cast<std::uint64_t>(file.deadline.count());
   return request;
 }
 
@@ -67,6 +75,18 @@ struct Check {
   enum class Verdict { accepted, refused, pending } verdict = Verdict::pending;
   std::string detail;  // the summary, or why nobody has looked yet
 };
+
+// A task that nobody will look at for now, and why; nothing where someone may any moment.
+std::optional<std::string> why_waiting(api::Client& client, const TaskId& task) {
+  const TaskInfo info = client.get_task(task);
+  const std::uint64_t now_ms = client.ping().now_ms;
+  if (info.state != TaskState::pending) return std::nullopt;
+  if (info.begins_ms > now_ms) return "it begins in " + duration_text(info.begins_ms - now_ms);
+  if (info.unserved && !client.list_workers().workers.empty()) {
+    return fmt::format("no connected worker can serve it; what it needs: ns-client status {}", task.text);
+  }
+  return std::nullopt;
+}
 
 std::string why_pending(api::Client& client) {
   return client.list_workers().workers.empty()
@@ -90,6 +110,9 @@ Check wait_for_check(api::Client& client, const TaskId& task) {
     }
     const auto waited = std::chrono::steady_clock::now() - begun;
     if (waited > kCheckPatience) return {Check::Verdict::pending, why_pending(client)};
+    if (waited > kLookPatience) {
+      if (const auto reason = why_waiting(client, task)) return {Check::Verdict::pending, *reason};
+    }
     if (waited > kWorkerPatience && client.list_workers().workers.empty()) {
       return {Check::Verdict::pending, why_pending(client)};
     }

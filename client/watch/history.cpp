@@ -73,6 +73,7 @@ void History::apply_trial(const Event& event) {
     if (found != running_.end()) found->second.metrics = metrics_text(event.body);
   }
   if (event.type == "trial.retrying" || event.type == "trial.dead") running_.erase(event.trial);
+  if (event.type == "trial.requeued") ended_trials_.erase(event.trial);
   if (ends_a_trial(event.type)) {
     running_.erase(event.trial);
     ended_trials_.insert(event.trial);
@@ -97,6 +98,9 @@ void History::apply_task(const Event& event) {
     best_trial_ = number_of(body, "trial");
   } else if (event.type == "task.retrying") {
     state_ = "waiting for another worker";
+  } else if (event.type == "task.requeued") {
+    state_ = "waiting for a worker";
+    ended_ = false;
   } else if (ends_a_task(event.type)) {
     running_.clear();
     state_ = event.type.substr(5);

@@ -185,6 +185,18 @@ struct Client::State {
     give_up(last_reason);
   }
 
+  template <typename Request>
+  DeadChanged change_dead(std::vector<JobId> jobs, std::size_t at_once) {
+    DeadChanged all;
+    for (std::size_t first = 0; first < jobs.size(); first += at_once) {
+      const auto begin = jobs.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto end = begin + static_cast<std::ptrdiff_t>(std::min(at_once, jobs.size() - first));
+      DeadChanged some = call<DeadChanged>(Request{{begin, end}});
+      std::move(some.changes.begin(), some.changes.end(), std::back_inserter(all.changes));
+    }
+    return all;
+  }
+
   // ---- artifacts: a window of chunk requests, each repeated until it is answered
 
   struct Chunk {
@@ -319,6 +331,26 @@ std::vector<TrialInfo> Client::all_trials(const TaskId& task) {
 
 WorkerList Client::list_workers() { return state_->call<WorkerList>(ListWorkers{}); }
 QueueInfo Client::get_queue() { return state_->call<QueueInfo>(GetQueue{}); }
+
+std::vector<DeadLetter> Client::all_dead() {
+  std::vector<DeadLetter> all;
+  for (;;) {
+    DeadList page = state_->call<DeadList>(ListDead{static_cast<std::uint32_t>(all.size())});
+    if (page.letters.empty()) return all;
+    std::move(page.letters.begin(), page.letters.end(), std::back_inserter(all));
+    if (all.size() >= page.total) return all;
+  }
+}
+
+DeadChanged Client::requeue_dead(std::vector<JobId> jobs) {
+  // A task job brings its trials along: one call of a few jobs at a time keeps each short.
+  return state_->change_dead<RequeueDead>(std::move(jobs), 16);
+}
+DeadChanged Client::purge_dead(std::vector<JobId> jobs) {
+  return state_->change_dead<PurgeDead>(std::move(jobs), limits::kMaxBatch);
+}
+void Client::drain_worker(const WorkerId& worker) { state_->call<Ok>(DrainWorker{worker}); }
+
 TrialsEnqueued Client::enqueue_trials(const EnqueueTrials& request) { return state_->call<TrialsEnqueued>(request); }
 void Client::stop_trial(const StopTrial& request) { state_->call<Ok>(request); }
 void Client::append_event(const AppendEvent& request) { state_->call<Ok>(request); }

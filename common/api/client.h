@@ -48,6 +48,11 @@ class Client {
   WorkerList list_workers();
   QueueInfo get_queue();
 
+  std::vector<DeadLetter> all_dead();            // pages through list_dead, newest first
+  DeadChanged requeue_dead(std::vector<JobId>);  // any number
+  DeadChanged purge_dead(std::vector<JobId>);    // any number
+  void drain_worker(const WorkerId&);
+
   TrialsEnqueued enqueue_trials(const EnqueueTrials&);
   void stop_trial(const StopTrial&);
   void append_event(const AppendEvent&);

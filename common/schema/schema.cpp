@@ -46,6 +46,8 @@ std::string shown(const json& value) {
 
 std::string number_text(const json& number) { return number.dump(); }
 
+constexpr const char* kWordLetters = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
+
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
 std::vector<std::string> words_of(const json& schema) {
@@ -198,6 +200,9 @@ class Walk {
     if (format == "line" && has_control_character(text)) {
       refuse(place, fmt::format("{} holds control characters; expected {}", shown(value), expectation(schema)));
     }
+    if (format == "word" && text.find_first_not_of(kWordLetters) != std::string::npos) {
+      refuse(place, fmt::format("{} does not fit; expected {}", shown(value), expectation(schema)));
+    }
     if (format == "file_name") {
       const bool wrong = text.empty() || text == "." || text == ".." || text.find('/') != std::string::npos ||
                          has_control_character(text);
@@ -316,6 +321,7 @@ std::string string_expectation(const json& schema) {
   if (format == "artifact") return "a path, or sha256:… of an artifact";
   if (format == "duration") return "a time such as 250ms, 90s, 10m or 2h";
   if (format == "bytes") return "a size such as 512MiB or 2GiB";
+  if (format == "word") return "a word of lower-case letters, digits, \"_\", \"-\" and \".\"";
   const std::string what = format == "line" ? "one line of text" : "text";
   return what + range_text(schema, "minLength", "maxLength", "characters");
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "broker/retention.h"
 #include "common/api/client.h"
 #include "common/limits.h"
 #include "common/sha256.h"
@@ -406,6 +407,102 @@ TEST_F(BrokerTest, the_queue_and_the_workers_can_be_looked_at) {
   worker.requester().call<Ok>(Goodbye{worker.id(), worker.session()});
   EXPECT_TRUE(client_->call<WorkerList>(ListWorkers{}).workers.empty());
   EXPECT_EQ(client_->call<QueueInfo>(GetQueue{}).leased, 0u);
+}
+
+TEST_F(BrokerTest, a_worker_that_is_to_go_is_pushed_drain_and_shown_so) {
+  start();
+  FakeWorker worker(broker_->endpoint(), "w");
+  worker.hello();
+  client_->call<Ok>(DrainWorker{worker.id()});
+  worker.heartbeat({});
+  EXPECT_EQ(worker.requester().receive<Drain>().session, worker.session());
+  EXPECT_TRUE(client_->call<WorkerList>(ListWorkers{}).workers.at(0).draining);
+  EXPECT_EQ(client_->refused(DrainWorker{{"nobody"}}).code, "not_found");
+}
+
+TEST_F(BrokerTest, a_dead_letter_is_listed_requeued_and_purged) {
+  start();
+  FakeWorker worker(broker_->endpoint(), "w");
+  worker.hello();
+  SubmitTask submission = make_submission();
+  submission.max_attempts = 1;
+  client_->call<TaskAccepted>(submission);
+  worker.pull(0, 1);
+  const Job coordinator = worker.next_job();
+  client_->call<TrialsEnqueued>(make_trials(coordinator, 0, 1));
+  worker.pull(2, 0);
+  const Job first = worker.next_job();
+  EXPECT_EQ(worker.report(first, Outcome::crashed, "", "signal 9"), CommitStatus::dead_lettered);
+  const auto api = make_client();
+  const std::vector<DeadLetter> letters = api->all_dead();
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0].job, first.job);
+  EXPECT_NE(letters[0].reasons.at(0).find("signal 9"), std::string::npos);
+  EXPECT_TRUE(api->requeue_dead({first.job}).changes.at(0).done);
+  // It is leased without another word: the requeue wakes those that wait.
+  const Job again = worker.next_job();
+  EXPECT_EQ(again.job, first.job);
+  EXPECT_GT(again.token, first.token);
+  EXPECT_EQ(worker.report(again, Outcome::crashed, "", "signal 9"), CommitStatus::dead_lettered);
+  EXPECT_TRUE(api->purge_dead({first.job}).changes.at(0).done);
+  const DeadChanged none = api->purge_dead({first.job});
+  EXPECT_FALSE(none.changes.at(0).done);
+  EXPECT_FALSE(none.changes.at(0).reason.empty());
+  EXPECT_TRUE(api->all_dead().empty());
+}
+
+TEST_F(BrokerTest, tasks_that_ended_are_forgotten_beyond_what_is_kept) {
+  start({"--keep-finished", "cancelled=forever,1"});
+  std::vector<TaskId> tasks;
+  for (int i = 0; i < 3; ++i) {
+    tasks.push_back(client_->call<TaskAccepted>(make_submission()).task);
+    client_->call<Ok>(CancelTask{tasks.back()});
+  }
+  ListTasks all;
+  while (client_->call<TaskList>(all).total > 1) {
+  }
+  EXPECT_EQ(client_->call<TaskInfo>(GetTask{tasks[2]}).state, TaskState::cancelled);
+  EXPECT_EQ(client_->refused(GetTask{tasks[0]}).code, "not_found");
+}
+
+TEST_F(BrokerTest, more_open_tasks_than_it_was_told_are_refused_with_a_retry_time) {
+  start({"--max-open-tasks", "1"});
+  const TaskId first = client_->call<TaskAccepted>(make_submission()).task;
+  const ErrorReply refusal = client_->refused(make_submission());
+  EXPECT_EQ(refusal.code, "overloaded");
+  EXPECT_GT(refusal.retry_after_ms, 0u);
+  client_->call<Ok>(CancelTask{first});
+  client_->call<TaskAccepted>(make_submission());
+}
+
+TEST_F(BrokerTest, a_task_says_when_it_begins_and_that_nobody_can_serve_it) {
+  start();
+  SubmitTask submission = make_submission();
+  submission.pool = "night";
+  submission.tags = {"big"};
+  submission.delay_ms = 3'600'000;
+  submission.deadline_ms = 7'200'000;
+  client_->call<TaskAccepted>(submission);
+  const std::uint64_t now_ms = client_->call<Pong>(Ping{}).now_ms;
+  const TaskInfo task = client_->call<TaskInfo>(GetTask{submission.task});
+  EXPECT_TRUE(task.unserved);
+  EXPECT_NE(task.demands.find("@night|tags=big"), std::string::npos);
+  EXPECT_GT(task.begins_ms, now_ms);
+  EXPECT_EQ(task.deadline_ms - task.begins_ms, 3'600'000u);
+  EXPECT_TRUE(client_->call<TaskList>(ListTasks{}).tasks.at(0).unserved);
+}
+
+TEST(Retention, is_read_for_each_state_and_says_what_is_wrong) {
+  const auto kept = broker::parse_retention({"done=7d,10", "failed=forever"});
+  ASSERT_EQ(kept.size(), 3u);
+  EXPECT_EQ(kept[0].age, std::chrono::hours(7 * 24));
+  EXPECT_EQ(kept[0].count, 10u);
+  EXPECT_FALSE(kept[1].age || kept[1].count);
+  EXPECT_EQ(kept[2].age, std::chrono::hours(30 * 24));
+  EXPECT_EQ(kept[2].count, 100'000u);
+  for (const char* wrong : {"", "done", "running=7d", "done=soon", "done=7d,", "done=7d,many", "done=7d,-1"}) {
+    EXPECT_THROW(broker::parse_retention({wrong}), Error) << wrong;
+  }
 }
 
 }  // namespace

@@ -564,5 +564,237 @@ TEST_F(ScriptsTest, too_many_open_tasks_or_ready_trials_are_refused_with_a_retry
   }
 }
 
+// ---- retention
+
+class RetentionTest : public ScriptsTest {
+ protected:
+  // What is kept of tasks that are done, of those that failed, and of those that were cancelled.
+  using Kept = std::vector<std::string>;
+  const Kept kNothing{"done", "0", "", "failed", "0", "", "cancelled", "0", ""};
+
+  bool forget(const Kept& kept, const std::string& most = "1000") {
+    broker::store::Arguments arguments(most);
+    for (const std::string& word : kept) arguments.add(word);
+    return scripts_.call("forget", arguments).at(1).number() == 1;
+  }
+  // Every key but those that are there once there was a task.
+  std::set<std::string> keys() {
+    std::set<std::string> names;
+    const auto found = scripts_.command({"KEYS", "ns:*"});
+    for (const auto& key : found.list()) names.emplace(key.text());
+    for (const char* lasting : {"ns:stats", "ns:depth", "ns:turn", "ns:classes", "ns:leases"}) names.erase(lasting);
+    return names;
+  }
+  std::string finish(int trials, const std::string& outcome = "succeeded") {
+    const Leased coordinator = coordinate(trials, 1, 1);
+    scripts_.enqueue(coordinator, 0, trials);
+    for (const Leased& trial : scripts_.lease("w", trials - 1, 0)) scripts_.commit("w", trial, "crashed");
+    EXPECT_EQ(scripts_.commit("w", coordinator, outcome), outcome == "crashed" ? "dead_lettered" : "committed");
+    return coordinator.task;
+  }
+};
+
+TEST_F(RetentionTest, a_forgotten_task_leaves_nothing_behind) {
+  const auto before = keys();
+  finish(5);
+  finish(5, "crashed");
+  scripts_.call("cancel", {scripts_.submit()});
+  EXPECT_EQ(scripts_.command({"ZCARD", "ns:dead"}).number(), 9u);
+  EXPECT_FALSE(forget(kNothing));
+  EXPECT_EQ(keys(), before);
+}
+
+TEST_F(RetentionTest, a_large_task_goes_in_steps_and_is_not_met_half) {
+  const auto before = keys();
+  const std::string task = finish(20);
+  EXPECT_TRUE(forget(kNothing, "10"));
+  EXPECT_THROW(scripts_.call("get_task", {task}), Error);
+  EXPECT_THROW(scripts_.call("get_trials", {task, "0", "9"}), Error);
+  EXPECT_THROW(scripts_.call("read_events", {task, "0", "9", ""}), Error);
+  EXPECT_EQ(scripts_.call("list_tasks", {"", "0", "9"}).at(0).number(), 0u);
+  EXPECT_NE(scripts_.call("requeue_dead", {task + "/0"}).at(0).text(), "");
+  EXPECT_THROW(scripts_.call("submit", {task, "k", "{}", "", "1", "4", "3", "0", "k@default", "0", "0", "1000"}),
+               Error);
+  int calls = 1;
+  // Whoever goes on keeps everything: what was begun is ended all the same.
+  while (forget({"done", "", ""}, "10")) ++calls;
+  EXPECT_GE(calls, 2);
+  EXPECT_EQ(keys(), before);
+}
+
+TEST_F(RetentionTest, what_is_open_is_never_forgotten) {
+  const std::string pending = scripts_.submit();
+  const Leased coordinator = scripts_.lease_task("w");
+  scripts_.enqueue(coordinator, 0, 3);
+  const Leased trial = lease_trial();
+  const std::string other = scripts_.submit();
+  const auto before = keys();
+  EXPECT_FALSE(forget(kNothing));
+  EXPECT_EQ(keys(), before);
+  EXPECT_EQ(scripts_.commit("w", trial, "succeeded"), "committed");
+  EXPECT_EQ(state(pending), "running");
+  EXPECT_EQ(state(other), "pending");
+}
+
+TEST_F(RetentionTest, age_and_count_say_what_is_kept_of_each_state) {
+  const std::string first = finish(1), second = finish(1), third = finish(1);
+  const std::string failed = finish(1, "failed");
+  scripts_.command({"ZADD", "ns:tasks:done", "1", first, "2", second});
+  forget({"done", "", "2", "failed", "3600000", ""});
+  EXPECT_EQ(state(first), "") << "the oldest beyond two";
+  EXPECT_EQ(state(second), "done");
+  forget({"done", "3600000", "2", "failed", "3600000", ""});
+  EXPECT_EQ(state(second), "") << "older than an hour";
+  EXPECT_EQ(state(third), "done");
+  EXPECT_EQ(state(failed), "failed");
+}
+
+// ---- dead letters
+
+class DeadLettersTest : public ScriptsTest {
+ protected:
+  std::string requeue(const std::string& job) { return std::string(scripts_.call("requeue_dead", {job}).at(0).text()); }
+  std::size_t dead() { return scripts_.command({"ZCARD", "ns:dead"}).number(); }
+  std::string count(const std::string& task, const std::string& state) {
+    return scripts_.field("ns:task:" + task, "trials_" + state);
+  }
+};
+
+TEST_F(DeadLettersTest, a_requeued_trial_begins_anew_and_ends_once_more) {
+  const Leased coordinator = coordinate(4, 1, 1);
+  scripts_.enqueue(coordinator, 0, 2);
+  const Leased first = lease_trial();
+  EXPECT_EQ(scripts_.commit("w", first, "crashed", "", "signal 9"), "dead_lettered");
+  EXPECT_EQ(requeue(first.job), "");
+  EXPECT_NE(requeue(first.job), "") << "there is no letter any more";
+  EXPECT_EQ(dead(), 0u);
+  EXPECT_EQ(count(first.task, "failed"), "0");
+  EXPECT_EQ(depth(1), "2");
+  EXPECT_EQ(scripts_.commit("w", first, "succeeded"), "stale") << "that lease has ended";
+  const Leased again = lease_trial();
+  EXPECT_EQ(again.job, first.job);
+  EXPECT_EQ(again.attempt, 1);
+  EXPECT_GT(std::stoull(again.token), std::stoull(first.token));
+  EXPECT_EQ(scripts_.commit("w", again, "succeeded", "{\"a\":1}"), "committed");
+  EXPECT_EQ(scripts_.commit("w", again, "succeeded", "{\"a\":2}"), "committed") << "the same answer again";
+  EXPECT_EQ(scripts_.stored(first.job).state, "succeeded");
+  EXPECT_EQ(scripts_.field("ns:job:" + first.job, "error"), "");
+  const auto events = scripts_.events(first.task);
+  EXPECT_EQ(
+      std::vector<std::string>(events.end() - 5, events.end()),
+      (std::vector<std::string>{"trial.dead", "trial.failed", "trial.requeued", "trial.started", "trial.succeeded"}));
+}
+
+TEST_F(DeadLettersTest, finish_order_does_not_repeat_after_a_requeue) {
+  const Leased coordinator = coordinate(4, 1, 1);
+  scripts_.enqueue(coordinator, 0, 3);
+  const auto trials = scripts_.lease("w", 3, 0);
+  scripts_.commit("w", trials.at(0), "crashed");
+  scripts_.commit("w", trials.at(1), "succeeded");
+  requeue(trials.at(0).job);
+  scripts_.commit("w", trials.at(2), "succeeded");
+  scripts_.commit("w", lease_trial(), "succeeded");
+  std::vector<std::string> orders;
+  const auto page = scripts_.call("get_trials", {coordinator.task, "0", "9"});
+  for (const auto& trial : page.at(1).list()) {
+    orders.emplace_back(trial.at(9).text());
+  }
+  EXPECT_EQ(orders, (std::vector<std::string>{"4", "2", "3"}));
+}
+
+TEST_F(DeadLettersTest, a_trial_whose_task_has_ended_is_not_requeued) {
+  const Leased coordinator = coordinate(4, 1, 1);
+  scripts_.enqueue(coordinator, 0, 1);
+  const Leased trial = lease_trial();
+  scripts_.commit("w", trial, "crashed");
+  scripts_.commit("w", coordinator, "succeeded");
+  EXPECT_NE(requeue(trial.job).find("done"), std::string::npos);
+  EXPECT_EQ(dead(), 1u);
+  EXPECT_EQ(scripts_.stored(trial.job).state, "failed");
+}
+
+TEST_F(DeadLettersTest, a_requeued_task_gets_another_coordinator_and_its_cancelled_trials_back) {
+  const std::string task = make_task_id().text;
+  scripts_.call("submit", {task, "k", "{}", "", "1", "4", "1", "0", "k@default", "0", "3600000", "1000"});
+  const Leased coordinator = scripts_.lease_task("w");
+  scripts_.enqueue(coordinator, 0, 4);
+  const auto trials = scripts_.lease("w", 2, 0);
+  scripts_.commit("w", trials.at(0), "succeeded");
+  EXPECT_EQ(scripts_.commit("w", coordinator, "crashed"), "dead_lettered");
+  EXPECT_EQ(count(task, "cancelled"), "3");
+  EXPECT_EQ(requeue(task), "");
+  EXPECT_EQ(state(task), "pending");
+  EXPECT_EQ(scripts_.command({"ZRANGE", "ns:tasks:failed", "0", "-1"}).list().size(), 0u);
+  EXPECT_FALSE(scripts_.command({"ZSCORE", "ns:deadlines", task}).text().empty());
+  EXPECT_EQ(count(task, "cancelled"), "0");
+  EXPECT_EQ(depth(1), "3");
+  EXPECT_EQ(scripts_.commit("w", trials.at(1), "succeeded"), "stale") << "that lease ended with the task";
+  const Leased next = scripts_.lease_task("w");
+  EXPECT_EQ(next.attempt, 1);
+  EXPECT_GT(std::stoull(next.token), std::stoull(coordinator.token));
+  const auto rest = scripts_.lease("w", 9, 0);
+  ASSERT_EQ(rest.size(), 3u);
+  EXPECT_EQ(rest.at(0).number, "1");
+  for (const Leased& trial : rest) EXPECT_EQ(scripts_.commit("w", trial, "succeeded"), "committed");
+  EXPECT_EQ(scripts_.commit("w", next, "succeeded"), "committed");
+  EXPECT_EQ(state(task), "done");
+  EXPECT_EQ(count(task, "succeeded"), "4");
+  EXPECT_EQ(scripts_.events(task, "task.requeued").size(), 1u);
+  EXPECT_EQ(scripts_.events(task, "trial.requeued").size(), 3u);
+  EXPECT_EQ(scripts_.events(task).back(), "task.done");
+  EXPECT_EQ(leases(), "0");
+}
+
+TEST_F(DeadLettersTest, a_purged_letter_is_gone_and_its_job_stays_as_it_ended) {
+  const Leased coordinator = coordinate(4, 1, 1);
+  scripts_.enqueue(coordinator, 0, 1);
+  const Leased trial = lease_trial();
+  scripts_.commit("w", trial, "crashed");
+  EXPECT_EQ(scripts_.call("list_dead", {"0", "9"}).at(2).at(0).at(0).text(), trial.job);
+  EXPECT_EQ(scripts_.call("purge_dead", {trial.job}).at(0).text(), "");
+  EXPECT_NE(scripts_.call("purge_dead", {trial.job}).at(0).text(), "");
+  EXPECT_EQ(scripts_.call("list_dead", {"0", "9"}).at(2).list().size(), 0u);
+  EXPECT_EQ(scripts_.stored(trial.job).state, "failed");
+  EXPECT_NE(requeue(trial.job), "");
+}
+
+TEST_F(ScriptsTest, a_worker_that_is_to_go_is_told_with_each_heartbeat) {
+  const std::string session = scripts_.hello("other");
+  const auto told = [&] {
+    return scripts_.call("renew", {"1000", "other", session, "0", "0", "0"}).at(0).at(3).number();
+  };
+  EXPECT_EQ(told(), 0u);
+  scripts_.call("drain", {"other"});
+  EXPECT_EQ(told(), 1u);
+  EXPECT_EQ(told(), 1u);
+  EXPECT_THROW(scripts_.call("drain", {"nobody"}), Error);
+}
+
+TEST_F(ScriptsTest, the_queue_tells_where_work_waits_and_what_came_lately) {
+  const Leased coordinator = coordinate(1, 2, 1);
+  scripts_.submit(1, 3);
+  scripts_.enqueue(coordinator, 0, 3);
+  scripts_.commit("w", lease_trial(), "crashed");
+  const auto queue = scripts_.call("get_queue", {"9"});
+  std::set<std::vector<std::string>> depths;
+  for (const auto& one : queue.at(11).list()) {
+    depths.insert({std::string(one.at(0).text()), std::string(one.at(1).text()), std::string(one.at(2).text()),
+                   std::string(one.at(3).text())});
+  }
+  EXPECT_EQ(depths, (std::set<std::vector<std::string>>{{"k@default", "2", "1", "0"}, {"k@default", "3", "0", "1"}}));
+  std::map<std::string, std::string> counts;
+  const auto counters = queue.at(12).list();
+  for (std::size_t i = 1; i < counters.size(); i += 3) counts[std::string(counters[i].text())] = counters[i + 1].text();
+  EXPECT_EQ(counts,
+            (std::map<std::string, std::string>{{"leased", "2"}, {"ended", "1"}, {"crashed", "1"}, {"dead", "1"}}));
+  // Two samples later nothing of that is recent.
+  for (int i = 0; i < 2; ++i) {
+    scripts_.command({"HSET", "ns:stats", "sampled", "1"});
+    scripts_.sweep();
+  }
+  const auto later = scripts_.call("get_queue", {"9"}).at(12).list();
+  for (std::size_t i = 1; i < later.size(); i += 3) EXPECT_EQ(later[i + 2].text(), "0") << later[i].text();
+}
+
 }  // namespace
 }  // namespace ns::test

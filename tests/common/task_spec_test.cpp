@@ -85,6 +85,34 @@ TEST_F(TaskSpec, what_is_written_is_kept) {
   EXPECT_EQ(json::parse(task.spec)["stop"], json::parse(R"({"max_trials":7,"timeout":"90"})"));
 }
 
+TEST_F(TaskSpec, pool_requirements_delay_and_deadline_are_read) {
+  const TaskFile plain = parse(quantize());
+  EXPECT_EQ(plain.pool, "default");
+  EXPECT_TRUE(plain.isa.empty() && plain.tags.empty());
+  EXPECT_EQ(plain.delay, 0s);
+  EXPECT_EQ(plain.deadline, 0s);
+  const TaskFile task = parse(quantize(
+      "pool: night\nrequirements: {isa: [avx512_vnni], tags: [big, fast], memory: 8GiB}\ndelay: 10m\ndeadline: 2h\n"));
+  EXPECT_EQ(task.pool, "night");
+  EXPECT_EQ(task.isa, std::vector<std::string>{"avx512_vnni"});
+  EXPECT_EQ(task.tags, (std::vector<std::string>{"big", "fast"}));
+  EXPECT_EQ(task.memory_bytes, 8ull << 30);
+  EXPECT_EQ(task.delay, 10min);
+  EXPECT_EQ(task.deadline, 2h);
+}
+
+TEST_F(TaskSpec, what_is_asked_of_workers_must_be_words) {
+  for (const char* wrong : {"pool: Night\n", "requirements: {tags: [\"a,b\"]}\n", "requirements: {isa: [\"\"]}\n"}) {
+    try {
+      parse(quantize(wrong));
+      FAIL() << "accepted: " << wrong;
+    } catch (const Error& problem) {
+      EXPECT_EQ(problem.code(), ErrorCode::invalid);
+      EXPECT_NE(std::string(problem.what()).find(problem.field()), std::string::npos);
+    }
+  }
+}
+
 TEST_F(TaskSpec, files_become_artifacts_at_their_places) {
   const TaskFile task = parse(quantize());
   ASSERT_EQ(task.files.size(), 3u);

@@ -68,7 +68,15 @@ TrialList sample() {
 }
 template <>
 QueueInfo sample() {
-  return {{{JobKind::task, 2, 3}}, 4, 5, {{kJob, kWorker, 6, 7, -8}}, 9, {{kJob, 10, {"a", "b"}}}};
+  return {{{JobKind::task, 2, 3}},
+          4,
+          5,
+          {{kJob, kWorker, 6, 7, -8, 9}},
+          9,
+          {{kJob, 10, {"a", "b"}}},
+          {{"k@default", 1, 2, 3}},
+          {{"leased", 4, 5}},
+          6};
 }
 template <>
 StatArtifact sample() {
@@ -145,6 +153,26 @@ StopTrial sample() {
 template <>
 AppendEvent sample() {
   return {kTask, 1, "task.best", "{}"};
+}
+template <>
+DeadList sample() {
+  return {{{kJob, 10, {"a", "b"}}}, 11, 12};
+}
+template <>
+RequeueDead sample() {
+  return {{kJob}};
+}
+template <>
+PurgeDead sample() {
+  return {{kJob}};
+}
+template <>
+DeadChanged sample() {
+  return {{{kJob, false, "its task has ended"}}};
+}
+template <>
+DrainWorker sample() {
+  return {kWorker};
 }
 
 template <typename Message>

@@ -14,6 +14,12 @@ namespace {
 
 using nlohmann::json;
 
+TrialInfo succeeded_with_most(TrialInfo trial) {
+  trial.state = TrialState::succeeded;
+  trial.result = json{{"metrics", {{"default", 1e9}}}}.dump();
+  return trial;
+}
+
 // A broker with one task in memory. Every look at the events ends one more trial, so no time passes anywhere.
 class FakeQueue final : public TaskQueue {
  public:
@@ -68,6 +74,22 @@ class FakeQueue final : public TaskQueue {
              succeeded ? trial.result : json{{"error", trial.error}}.dump());
       return;
     }
+  }
+
+  // The task failed, and was requeued.
+  void cancel_and_requeue_the_rest() {
+    for (auto& [number, trial] : trials_) {
+      if (!is_final(trial.state)) append("trial.cancelled", number, R"({"error": "the task ended"})");
+    }
+    for (auto& [number, trial] : trials_) {
+      if (!is_final(trial.state)) append("trial.requeued", number, "");
+    }
+  }
+  // A dead trial was requeued, and succeeds now.
+  void end_again(std::uint32_t number) {
+    append("trial.requeued", number, "");
+    trials_.at(number) = succeeded_with_most(trials_.at(number));
+    append("trial.succeeded", number, trials_.at(number).result);
   }
 
   std::vector<std::string> bodies(const std::string& type) const {
@@ -177,6 +199,20 @@ TEST_F(CoordinatorTest, a_takeover_at_any_point_repeats_nothing_and_ends_the_sam
     EXPECT_EQ(queue.trials().size(), 12u);
     EXPECT_EQ(queue.bodies("task.checked").size(), 1u);
   }
+}
+
+TEST_F(CoordinatorTest, trials_that_were_cancelled_and_requeued_are_waited_for_and_a_dead_ones_failure_stands) {
+  FakeQueue undisturbed([](const TrialInfo& trial) { return trial.number == 0 ? failed(trial) : value_of_x(trial); });
+  const json wanted = json::parse(run(undisturbed, spec(4)).result);
+  FakeQueue queue([](const TrialInfo& trial) { return trial.number == 0 ? failed(trial) : value_of_x(trial); });
+  queue.die_at_look = 2;
+  EXPECT_EQ(run(queue, spec(4)).outcome, Outcome::crashed);
+  queue.cancel_and_requeue_the_rest();
+  queue.end_again(0);
+  queue.die_at_look = 1 << 30;
+  const json outcome = json::parse(run(queue, spec(4)).result);
+  EXPECT_EQ(outcome.at("details").at("succeeded"), wanted.at("details").at("succeeded"));
+  EXPECT_EQ(outcome.at("configuration"), wanted.at("configuration"));
 }
 
 TEST_F(CoordinatorTest, time_up_stops_what_runs_and_hands_back_the_best) {

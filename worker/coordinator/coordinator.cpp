@@ -101,10 +101,8 @@ class Coordinator {
       Record& known = record(trial.number);
       known.known = true;
       known.parameters = std::move(trial.parameters);
-      if (!is_final(trial.state)) continue;
-      known.ended = true;
-      known.trial = {trial.number, trial.state, known.parameters, std::move(trial.result), std::move(trial.error)};
     }
+    // How each ended is read from the history, where its first end counts: what the search was told then.
     while (look(0) > 0) {
     }
     const std::uint64_t started = queue_.task().started_ms;
@@ -211,6 +209,7 @@ class Coordinator {
     last_event_ms_ = event.time_ms;
     if (event.type == "task.checked") checked_before_ = true;
     if (event.type == "task.progress") recall_stop(event.body);
+    if (event.type == "trial.requeued") forget_cancelled(event.trial);
     TrialState state{};
     if (!state_of_event(event.type, state)) return;
     Record& known = record(event.trial);
@@ -220,6 +219,15 @@ class Coordinator {
     known.trial = {event.trial, state, known.parameters, succeeded ? std::move(event.body) : std::string(),
                    succeeded ? std::string() : error_of(event.body)};
     if (event.trial >= first_ && event.trial < next_number_) --left_;
+  }
+
+  // Trials are cancelled when their task ends: no coordinator told its search of it, and the task goes on after all.
+  // The failure of a dead trial that was requeued stands: the search may have been told.
+  void forget_cancelled(std::uint32_t number) {
+    Record& known = record(number);
+    if (!known.ended || known.trial.state != TrialState::cancelled) return;
+    known.ended = false;
+    if (number >= first_ && number < next_number_) ++left_;
   }
 
   bool time_is_up(std::uint64_t now_ms) const { return deadline_ms_ != 0 && now_ms >= deadline_ms_; }  // Redis time

@@ -70,7 +70,7 @@ Events BrokerQueue::events(const std::string& after, std::uint32_t wait_ms) {
   request.task = task_;
   request.after = after;
   request.limit = limits::kMaxBatch;
-  request.types = {"trial.succeeded", "trial.failed", "trial.early_stopped", "trial.cancelled", "task.checked",
+  request.types = {"trial.succeeded", "trial.failed", "trial.early_stopped", "trial.cancelled", "trial.requeued", "task.checked",
                    "task.progress"};
   request.wait_ms = wait_ms;
   return patiently(stopped_, [&] { return client_.read_events(request); });

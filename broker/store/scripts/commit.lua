@@ -101,7 +101,7 @@ local function commit_success(batch, task, id, number, worker, lease, result)
   change_running(batch, task, -1)
   change(batch, task, 'succeeded', 1)
   redis.call('HSET', job_key(id), 'state', 'succeeded', 'lease', lease, 'finished',
-    batch.now_text .. ' ' .. ended_of(task), 'result', result)
+    batch.now_text .. ' ' .. finish_order(task), 'result', result)
   batch.released[id] = true
   batch.leased = batch.leased - 1
   append_to(batch.unhold, worker, id)

@@ -5,6 +5,13 @@ local CLOSE_STEP, CLOSE_LOOK = 512, 4096 -- trials cancelled, and looked at, in 
 local BACKOFF_FIRST, BACKOFF_BASE, BACKOFF_MOST = 200, 1000, 60000 -- ms before a retry
 local REPLY_BYTES = 2 * 1024 * 1024 -- of one page of events or trials; a message may have 4 MiB
 
+-- Counters of jobs' attempts in ns:stats; '<name>:1' is its latest sample, '<name>:2' the one before, made at 'sampled' and
+-- 'sampled_before'.
+local COUNTERS = { 'leased', 'ended', 'crashed', 'dead' }
+local LATER_SAMPLE = { 'leased:1', 'ended:1', 'crashed:1', 'dead:1' }
+local OLDER_SAMPLE = { 'leased:2', 'ended:2', 'crashed:2', 'dead:2' }
+local SAMPLE_MS = 10000
+
 local function now_us()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -40,7 +47,7 @@ local function new_batch()
   local us = now_us()
   local now = math.floor(us / 1000)
   return { now = now, us = us, now_text = text_of(now), tasks = {}, changed = {}, unhold = {}, unlease = {}, released = {},
-    leased = 0, depth = {}, histories = {}, written = {}, work = false }
+    leased = 0, crashed = 0, dead = 0, depth = {}, histories = {}, written = {}, work = false }
 end
 
 -- ---- tasks
@@ -53,7 +60,7 @@ local function load_task(batch, id)
   if known ~= nil then return known or nil end
   local v = redis.call('HMGET', task_key(id), 'state', 'class', 'priority', 'workers', 'max_attempts', 'closing',
     'trials_total', 'trials_last', 'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped',
-    'trials_cancelled')
+    'trials_cancelled', 'trials_requeued')
   if not v[1] then
     batch.tasks[id] = false
     return nil
@@ -62,7 +69,7 @@ local function load_task(batch, id)
     max_attempts = tonumber(v[5]), closing = v[6] or nil, dirty = {},
     count = { total = tonumber(v[7] or 0), last = tonumber(v[8] or -1), running = tonumber(v[9] or 0),
       succeeded = tonumber(v[10] or 0), failed = tonumber(v[11] or 0), early_stopped = tonumber(v[12] or 0),
-      cancelled = tonumber(v[13] or 0) } }
+      cancelled = tonumber(v[13] or 0), requeued = tonumber(v[14] or 0) } }
   batch.tasks[id] = task
   return task
 end
@@ -73,6 +80,9 @@ local function ended_of(task)
   local c = task.count
   return c.succeeded + c.failed + c.early_stopped + c.cancelled
 end
+
+-- Of the trial that ended just now: 1 for the first end in the task, 2 … An end that a requeue undid keeps its place.
+local function finish_order(task) return text_of(ended_of(task) + task.count.requeued) end
 
 local function set_count(batch, task, counter, value)
   task.count[counter] = value
@@ -114,11 +124,13 @@ local function event(batch, task, kind, fields)
   table.insert(history_of(batch, task), { 'type', kind, 'time', batch.now_text, unpack(fields or {}) })
 end
 
--- Of trials that are enqueued, start, or succeed.
+local MOST_IN_ENTRY = 1024 -- trials of one entry: whoever reads takes it apart as a whole
+
+-- Of trials that are enqueued, requeued, start, or succeed.
 local function trial_event(batch, task, kind, number, attempt, worker)
   local history = history_of(batch, task)
   local last = history[#history]
-  if last == nil or last.kind ~= kind or last.worker ~= worker then
+  if last == nil or last.kind ~= kind or last.worker ~= worker or #last.numbers >= MOST_IN_ENTRY then
     last = { kind = kind, worker = worker, numbers = {}, attempts = {}, retried = false }
     table.insert(history, last)
   end
@@ -180,6 +192,14 @@ local function write_counts(task)
   redis.call('HSET', task_key(task.id), unpack(fields))
 end
 
+-- A call hands jobs out or takes them back, never both: the sign of `leased` tells which.
+local function count_attempts(batch)
+  if batch.leased > 0 then redis.call('HINCRBY', stats_key, 'leased', batch.leased) end
+  if batch.leased < 0 then redis.call('HINCRBY', stats_key, 'ended', -batch.leased) end
+  if batch.crashed > 0 then redis.call('HINCRBY', stats_key, 'crashed', batch.crashed) end
+  if batch.dead > 0 then redis.call('HINCRBY', stats_key, 'dead', batch.dead) end
+end
+
 local function flush(batch)
   for worker, jobs in pairs(batch.unhold) do in_pieces('ZREM', held_key(worker), jobs) end
   for task, jobs in pairs(batch.unlease) do in_pieces('HDEL', leased_key(task), jobs) end
@@ -188,6 +208,7 @@ local function flush(batch)
     if task.may_enter then enter_ring(batch, task) end
   end
   if batch.leased ~= 0 then redis.call('HINCRBY', depth_key, 'leased', batch.leased) end
+  count_attempts(batch)
   for priority, by in pairs(batch.depth) do
     if by ~= 0 then redis.call('HINCRBY', depth_key, priority, by) end
   end
@@ -253,7 +274,7 @@ end
 local function end_trial(batch, task, job, state, answer, result, reason)
   if job.state == 'running' then change_running(batch, task, -1) end
   change(batch, task, state, 1)
-  local finished = batch.now_text .. ' ' .. tostring(ended_of(task))
+  local finished = batch.now_text .. ' ' .. finish_order(task)
   -- 'committed' is what goes without saying, where no earlier attempt left another answer.
   if reason == '' and answer == 'committed' and job.attempt == 1 then
     redis.call('HSET', job_key(job.id), 'state', state, 'lease', job.lease or '', 'finished', finished, 'result', result)
@@ -301,6 +322,8 @@ local function finish_closing(batch, task)
   event(batch, task.id, 'task.' .. task.state, { 'body', body })
 end
 
+local TASK_ENDED = 'the task ended' -- why a trial was cancelled
+
 local function cancel_trial(batch, task, job)
   if job.state == 'running' then
     release(batch, job)
@@ -308,7 +331,7 @@ local function cancel_trial(batch, task, job)
   elseif redis.call('ZREM', delayed_key, job.id) == 0 then
     add_depth(batch, task.priority, -1)
   end
-  end_trial(batch, task, job, 'cancelled', 'stale', '', 'the task ended')
+  end_trial(batch, task, job, 'cancelled', 'stale', '', TASK_ENDED)
 end
 
 -- Ends some of the trials of a task that is closing, by number from where the last call stopped, and the task itself
@@ -365,6 +388,7 @@ end
 -- The attempts are used up: the dead letter, and the end of the trial or of the task.
 local function bury(batch, task, job, reasons, reason, answer)
   redis.call('ZADD', dead_key, batch.now_text, job.id)
+  batch.dead = batch.dead + 1
   if job.number then
     event(batch, task.id, 'trial.dead', { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
       cjson.encode({ reasons = reasons }) })
@@ -379,6 +403,7 @@ end
 -- The attempt died: another after a delay, or the dead letter. Returns the status that the worker is told.
 local function crash(batch, task, job, reason, answer)
   release(batch, job)
+  batch.crashed = batch.crashed + 1
   local reasons = cjson.decode(redis.call('HGET', job_key(job.id), 'reasons') or '[]')
   table.insert(reasons, 'attempt ' .. job.attempt .. ' on ' .. job.worker .. ': ' .. reason)
   redis.call('HSET', job_key(job.id), 'reasons', cjson.encode(reasons))

@@ -28,6 +28,9 @@ redis.register_function('ns2_submit', function(_, a)
     end
     return 1
   end
+  if redis.call('ZSCORE', forgetting_key, id) then
+    return refuse('conflict', 'task', 'task ' .. id .. ' has ended and is being forgotten: make another id')
+  end
   local refused = refusal(a)
   if refused then return refused end
   local batch = new_batch()

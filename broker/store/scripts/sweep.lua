@@ -19,6 +19,20 @@ local function grant_grace(now, lease_ms)
   end
 end
 
+-- Two samples of the counters, each good for SAMPLE_MS: what came since the older one is recent.
+local function sample_stats(now)
+  local v = redis.call('HMGET', stats_key, 'sampled', unpack(COUNTERS))
+  if v[1] and now - tonumber(v[1]) < SAMPLE_MS then return end
+  local before = redis.call('HMGET', stats_key, unpack(LATER_SAMPLE))
+  local fields = { 'sampled_before', v[1] or text_of(now), 'sampled', text_of(now) }
+  for i, name in ipairs(COUNTERS) do
+    local at = #fields
+    fields[at + 1], fields[at + 2] = name .. ':2', before[i] or v[i + 1] or '0'
+    fields[at + 3], fields[at + 4] = name .. ':1', v[i + 1] or '0'
+  end
+  redis.call('HSET', stats_key, unpack(fields))
+end
+
 -- The leases of a worker that ran out, at most so many. Returns how many.
 local function expire_leases(batch, worker, most)
   local overdue = redis.call('ZRANGEBYSCORE', held_key(worker), '-inf', batch.now_text, 'LIMIT', 0, most)
@@ -64,6 +78,7 @@ redis.register_function('ns2_sweep', function(_, a)
   local lease_ms, most = tonumber(a[1]), tonumber(a[2])
   local batch = new_batch()
   grant_grace(batch.now, lease_ms)
+  sample_stats(batch.now)
   local expired = 0
   local workers = redis.call('ZRANGEBYSCORE', leases_key, '-inf', batch.now_text, 'LIMIT', 0, most)
   for _, worker in ipairs(workers) do
