@@ -65,12 +65,13 @@ WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, std::c
                                const Clock& clock)
     : router_(router), store_(store), lease_(lease), clock_(clock) {}
 
-void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const net::Peer& peer) {
+void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender) {
   Session& known = sessions_[worker];
   if (known.number >= session) return;  // answers of two hellos may cross
   known = Session{};
   known.number = session;
-  known.peer = peer;
+  known.peer = sender.peer;
+  known.key = sender.key;
   known.heard = clock_.now();
 }
 
@@ -91,6 +92,13 @@ void WorkerSessions::require(const WorkerId& worker, std::uint64_t session, cons
       ErrorCode::unknown_peer,
       "worker '" + worker.text + "' has no session " + std::to_string(session) + " on this connection: say hello again",
       "session");
+}
+
+void WorkerSessions::require_own(const WorkerId& worker, const Sender& sender) const {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end() || found->second.key == sender.key) return;
+  throw Error(ErrorCode::forbidden, "worker '" + worker.text + "' has a session here that was begun with another key",
+              "worker");
 }
 
 void WorkerSessions::grant(const Pull& pull) {

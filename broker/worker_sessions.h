@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/request.h"
 #include "broker/store/client.h"
 #include "common/clock.h"
 #include "common/messages.h"
@@ -24,13 +25,15 @@ class WorkerSessions {
  public:
   WorkerSessions(net::Router&, store::Client&, std::chrono::milliseconds lease, const Clock& = steady_clock());
 
-  void begin(const WorkerId&, std::uint64_t session, const net::Peer&);
+  void begin(const WorkerId&, std::uint64_t session, const Sender&);
   void end(const WorkerId&, std::uint64_t session);
   void end_all();  // every worker has to say hello again
 
   // Error(unknown_peer) when this is not the worker's current session here, or was begun by another peer: a worker that
   // has a new connection says hello on it. Notes that the worker lives.
   void require(const WorkerId&, std::uint64_t session, const net::Peer&);
+  // Error(forbidden) when its session here was begun with another key: who has a worker's key may pass for no other's.
+  void require_own(const WorkerId&, const Sender&) const;
   void grant(const Pull&);  // REQUIRES: require() passed
 
   void work_came(JobKind, std::uint64_t jobs);  // so many may be ready: idle workers are leased for at the next flush
@@ -51,6 +54,7 @@ class WorkerSessions {
   struct Session {
     std::uint64_t number = 0;
     net::Peer peer;
+    std::string key;  // public; empty on a plain connection
     Clock::Time heard{};
     Credits compute;
     Credits control;

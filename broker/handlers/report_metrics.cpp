@@ -1,4 +1,5 @@
 #include "broker/handlers/handlers.h"
+#include "broker/worker_sessions.h"
 #include "common/log.h"
 
 namespace ns::broker {
@@ -10,6 +11,7 @@ constexpr std::uint32_t kMostMetrics = 10'000;
 }  // namespace
 
 void handle(Parts& parts, const Request& request, const ReportMetrics& report, std::string) {
+  parts.workers.require_own(report.worker, request.sender());
   store::Arguments arguments(report.worker.text, kMostMetrics);
   for (const Metric& metric : report.metrics) {
     arguments.add(metric.job.text, metric.token, metric.sequence, metric.body);

@@ -139,6 +139,17 @@ TEST_F(HostileTest, jobs_of_a_worker_that_does_not_read_go_to_another) {
   }
 }
 
+TEST_F(HostileTest, a_session_is_of_use_on_its_own_connection_alone) {
+  start();
+  FakeWorker worker(broker_->endpoint(), "w1");
+  Requester forger(broker_->endpoint());
+  EXPECT_EQ(forger.refused(Heartbeat{worker.id(), worker.session(), 0, 0, {}}).code, "unknown_peer");
+  EXPECT_EQ(forger.refused(Pull{worker.id(), worker.session(), 1, 1}).code, "unknown_peer");
+  Requester(broker_->endpoint()).call<TaskAccepted>(make_submission());
+  worker.pull(0, 1);
+  EXPECT_EQ(worker.next_job().kind, JobKind::task);
+}
+
 TEST_F(HostileTest, frames_over_the_limit_end_the_connection_and_nothing_else) {
   start();
   Requester client(broker_->endpoint());

@@ -78,6 +78,41 @@ TEST_F(SecurityTest, a_role_may_not_send_what_is_anothers) {
   EXPECT_EQ(worker->refused(GetTask{make_task_id()}).code, "not_found");
 }
 
+TEST_F(SecurityTest, a_workers_key_may_not_pass_for_a_worker_with_another) {
+  FakeWorker worker(broker_->tcp_endpoint(), "w1", {"quantize"}, keys_.at("worker"));
+  connect("client")->call<TaskAccepted>(make_submission());
+  worker.pull(0, 1);
+  const Job job = worker.next_job();
+  add("worker", "other");
+  reload();
+  // Until the signal has been seen it is not let in.
+  std::unique_ptr<FakeWorker> other;
+  while (other == nullptr) {
+    api::ClientOptions options;
+    options.endpoints = {broker_->tcp_endpoint()};
+    options.keys = keys_.at("other");
+    try {
+      api::Client(options).ping();
+      other = std::make_unique<FakeWorker>(broker_->tcp_endpoint(), "w2", std::vector<std::string>{"quantize"},
+                                           keys_.at("other"));
+    } catch (const Error& error) {
+      ASSERT_EQ(error.code(), ErrorCode::forbidden);
+    }
+  }
+  Requester& forger = other->requester();
+  Hello hello;
+  hello.worker = worker.id();
+  hello.kinds = {"quantize"};
+  EXPECT_EQ(forger.refused(hello).code, "forbidden");
+  EXPECT_EQ(forger.refused(Goodbye{worker.id(), worker.session()}).code, "forbidden");
+  EXPECT_EQ(forger.refused(ReportResults{worker.id(), {{job.job, job.token, Outcome::succeeded, "{}", ""}}}).code,
+            "forbidden");
+  EXPECT_EQ(forger.refused(Heartbeat{worker.id(), worker.session(), 0, 0, {}}).code, "unknown_peer");
+  EXPECT_EQ(forger.refused(Pull{worker.id(), worker.session(), 1, 1}).code, "unknown_peer");
+  EXPECT_TRUE(worker.heartbeat({job}).lost.empty());
+  EXPECT_EQ(worker.report(job, Outcome::succeeded), CommitStatus::committed);
+}
+
 TEST_F(SecurityTest, an_unlisted_key_is_forbidden_and_a_plain_connection_gets_nowhere) {
   api::ClientOptions options;
   options.endpoints = {broker_->tcp_endpoint()};

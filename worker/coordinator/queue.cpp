@@ -70,8 +70,8 @@ Events BrokerQueue::events(const std::string& after, std::uint32_t wait_ms) {
   request.task = task_;
   request.after = after;
   request.limit = limits::kMaxBatch;
-  request.types = {"trial.succeeded", "trial.failed", "trial.early_stopped", "trial.cancelled", "trial.requeued", "task.checked",
-                   "task.progress"};
+  request.types = {"trial.succeeded", "trial.failed", "trial.early_stopped", "trial.cancelled",
+                   "trial.requeued",  "task.checked", "task.progress"};
   request.wait_ms = wait_ms;
   return patiently(stopped_, [&] { return client_.read_events(request); });
 }

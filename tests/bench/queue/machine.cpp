@@ -35,7 +35,7 @@ Machine measure_machine() {
   Machine machine;
   machine.processor = processor_name();
   machine.cores = std::thread::hardware_concurrency();
-  machine.redis = text_after(connection.command({"INFO", "server"}).text(), "redis_version:");
+  machine.redis = text_after(std::string(connection.command({"INFO", "server"}).text()), "redis_version:");
 
   const std::string value(kParametersBytes, 'x');
   const CpuTime before = cpu_time_of(redis.pid());
