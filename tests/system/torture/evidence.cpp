@@ -112,8 +112,9 @@ Evidence gather(const Cluster& cluster) {
     record.events = all_events(client, listed.task);
     record.trials = client.all_trials(listed.task);
   }
-  evidence.queue = client.get_queue();
   RedisView redis(cluster.redis_socket());
+  redis.wait_for_no_leases(std::chrono::milliseconds(3 * cluster.options().lease_ms));
+  evidence.queue = client.get_queue();
   evidence.dead = redis.dead_letters();
   evidence.leftovers = redis.leftovers(evidence.tasks);
   return evidence;

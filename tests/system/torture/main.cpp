@@ -1,6 +1,7 @@
 // torture: the whole queue under fire, and whether it kept its promises.
 //
-//   torture [--seconds S | --hours H] [--seed N] [--json]
+//   torture [--seconds S] [--hours H] [--seed N] [--json]
+//   torture recovery [--samples N] [--json]
 //
 // A round starts redis-server, brokers, workers and clients, does harm to them at random for a while, lets all of it
 // heal, waits until everything that was accepted has ended, and gives the evidence to the checker. Long runs are rounds
@@ -14,6 +15,7 @@
 #include <iostream>
 
 #include "tests/system/torture/network.h"
+#include "tests/system/torture/recovery.h"
 #include "tests/system/torture/round.h"
 #include "tests/system/torture/simulated_client.h"
 #include "tests/system/torture/simulated_worker.h"
@@ -57,10 +59,16 @@ int main(int count, char** words) {
   RoundOptions round;
   double hours = 0;
   bool json = false, no_network = false;
+  std::string expected;
   app.add_option("--seed", round.seed, "of the first round");
   app.add_option("--seconds", round.seconds, "of harm in a round")->capture_default_str();
   app.add_option("--hours", hours, "of rounds; 0: one");
   app.add_option("--broker", round.broker, "the broker's executable, beside this one")->capture_default_str();
+  app.add_option("--expect", expected,
+                 "a promise that must be found broken (see checker.h), for a broker with a defect");
+  app.add_option("--patience", round.patience_s, "seconds without a change after which what is open never ends")
+      ->capture_default_str();
+  app.add_option("--real", round.real_tasks, "part of the tasks that real workers run")->capture_default_str();
   app.add_option("--pause", round.mean_pause_ms, "between two harms on average, in ms")->capture_default_str();
   app.add_option("--keep", round.keep, "folder for logs and journals; they are removed otherwise");
   app.add_flag("--no-network", no_network, "unix sockets instead of hosts with links");
@@ -86,6 +94,13 @@ int main(int count, char** words) {
   client->add_option("--journal", client_options.journal)->required();
   client->add_option("--seed", client_options.seed);
   client->add_option("--real", client_options.real);
+
+  auto* recovery = app.add_subcommand("recovery", "measures how long until work goes on after a loss");
+  RecoveryOptions recovery_options;
+  recovery->add_option("--samples", recovery_options.samples)->capture_default_str();
+  recovery->add_option("--lease", recovery_options.lease_ms, "of the broker, in ms")->capture_default_str();
+  recovery->add_option("--heartbeat", recovery_options.heartbeat_ms, "of the broker, in ms")->capture_default_str();
+  recovery->fallthrough();
   CLI11_PARSE(app, count, words);
 
   try {
@@ -98,15 +113,23 @@ int main(int count, char** words) {
       SimulatedClient runner(client_options);
       return run_until_told(runner);
     }
+    if (*recovery) {
+      recovery_options.obstacle = no_network ? "not wanted" : Network::obstacle();
+      const std::vector<Recovery> all = measure_recovery(recovery_options);
+      std::cout << (json ? as_json(all) : as_table(all));
+      return 0;
+    }
     round.obstacle = no_network ? "not wanted" : Network::obstacle();
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(static_cast<std::int64_t>(hours * 3600));
-    bool kept = true;
+    bool kept = true, found = false;
     do {
       const RoundReport report = run_round(round);
       std::cout << (json ? report.json() : report.text()) << std::flush;
       kept = kept && report.violations.empty();
+      for (const Violation& violation : report.violations) found = found || violation.promise == expected;
       ++round.seed;
     } while (std::chrono::steady_clock::now() < end);
+    if (!expected.empty()) return found ? 0 : 1;
     return kept ? 0 : 1;
   } catch (const std::exception& error) {
     std::cerr << "torture: " << error.what() << std::endl;

@@ -37,7 +37,8 @@ Json make_spec(Random& random);
 Json parameters_of(const Json& spec, std::uint32_t number);
 
 // What a worker does in this attempt:
-//   succeed, fail, crash, hand back   reports just that
+//   succeed, fail, crash   reports just that
+//   hand back  does so every other time, else succeeds
 //   double    succeeds, and its report arrives three times
 //   late      falls silent about the job until its lease has run out, then reports success
 //   silent    never says a word about it again

@@ -4,6 +4,7 @@
 
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/system/torture/journal.h"
 
@@ -71,6 +72,13 @@ std::map<std::string, std::vector<std::string>> RedisView::dead_letters() {
   return dead;
 }
 
+void RedisView::wait_for_no_leases(std::chrono::milliseconds most) {
+  const auto end = std::chrono::steady_clock::now() + most;
+  while (number({"EXISTS", "ns:leases"}) != 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
 std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRecord>& tasks) {
   std::vector<std::string> found;
   const std::set<std::string> kept = {"ns:schema", "ns:turn",  "ns:sessions", "ns:swept", "ns:tasks",
@@ -90,6 +98,12 @@ std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRe
     } else if (kept.count(key) == 0) {
       found.push_back(key + " is left (" + text({"TYPE", key}) + ")");
     }
+  }
+  std::size_t jobs = 0, listed_jobs = 0;
+  for (const std::string& key : all_keys()) jobs += begins(key, "ns:job:");
+  for (const auto& [id, task] : tasks) listed_jobs += 1 + task.trials.size();
+  if (jobs != listed_jobs) {
+    found.push_back(std::to_string(jobs) + " jobs are kept, " + std::to_string(listed_jobs) + " are listed");
   }
   const std::vector<std::string> depths = list({"HGETALL", "ns:depth"});
   for (std::size_t i = 0; i + 1 < depths.size(); i += 2) {

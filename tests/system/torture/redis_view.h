@@ -2,6 +2,7 @@
 // One thread.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +22,8 @@ class RedisView {
   RedisView& operator=(const RedisView&) = delete;
 
   std::map<std::string, std::vector<std::string>> dead_letters();
+  // Until no worker is noted as having leases; in vain after `most`.
+  void wait_for_no_leases(std::chrono::milliseconds most);
   // One sentence a thing. REQUIRES: no task is open, no worker holds a job.
   std::vector<std::string> leftovers(const std::map<std::string, TaskRecord>& tasks);
 

@@ -20,7 +20,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kTick = 10ms;
-constexpr auto kPatience = 40s;  // without a change anywhere: what is open then never ends
 constexpr std::size_t kMostPrinted = 25;
 
 class Round {
@@ -56,6 +55,8 @@ class Round {
     options.broker = options_.broker;
     options.network = options_.obstacle.empty();
     options.seed = options_.seed;
+    options.real_tasks = options_.real_tasks;
+    if (options_.real_tasks <= 0) options.real_workers = 0;
     return options;
   }
 
@@ -101,7 +102,7 @@ class Round {
     api::Client client(options);
     std::string before;
     auto changed = Clock::now();
-    while (Clock::now() - changed < kPatience) {
+    while (Clock::now() - changed < std::chrono::seconds(options_.patience_s)) {
       revive();
       try {
         const std::string now = what_is_open(client);

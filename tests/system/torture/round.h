@@ -16,6 +16,8 @@ struct RoundOptions {
   std::uint64_t seed = 1;
   int seconds = 45;
   int mean_pause_ms = 350;
+  int patience_s = 40;  // without a change anywhere: what is open then never ends
+  double real_tasks = 0.1;
   std::string broker = "ns-broker";
   std::string obstacle;        // why there is no network; empty: there is one
   std::filesystem::path keep;  // empty: a temporary folder

@@ -146,7 +146,10 @@ void SimulatedWorker::handle(const wire::Frames& frames) {
 }
 
 void SimulatedWorker::take(const Jobs& message) {
-  for (const Job& job : message.jobs) {
+  for (Job job : message.jobs) {
+    for (const TaskSpecText& text : message.specs) {
+      if (text.task == job.task) job.spec = text.spec;
+    }
     journal_.write({{"what", "got"}, {"job", job.job.text}, {"attempt", job.attempt}, {"token", job.token}});
     if (message.session == session_) ++(job.kind == JobKind::task ? taken_control_ : taken_compute_);
     if (job.kind == JobKind::task) {
@@ -268,7 +271,8 @@ void SimulatedWorker::finish(Trial& trial) {
   if (trial.plan == "silent") return;
   if (trial.plan == "fail") return report(trial.job, Outcome::failed, "as planned");
   if (trial.plan == "crash") return report(trial.job, Outcome::crashed, "as planned");
-  if (trial.plan == "hand back") return report(trial.job, Outcome::handed_back, "as planned");
+  // The next lease has the same attempt, and so the same plan.
+  if (trial.plan == "hand back" && happens(random_, 0.5)) return report(trial.job, Outcome::handed_back, "as planned");
   report(trial.job, Outcome::succeeded, "", trial.plan == "double" ? 3 : 1);
 }
 
