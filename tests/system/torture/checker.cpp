@@ -84,7 +84,7 @@ class Checker {
           report("exclusive", entry.job,
                  "token " + std::to_string(entry.token) + " was given to " + owner->second + " and to " + entry.worker);
         }
-        got_.insert({entry.job, entry.attempt, entry.worker});
+        got_.insert({entry.job, entry.token / 1000, entry.worker});
       } else if (entry.what == "report") {
         reported_[{entry.job, entry.token}].insert(entry.outcome);
         if (entry.outcome == "handed_back") handed_back_.insert({entry.job, entry.worker});
@@ -244,8 +244,9 @@ class Checker {
 
   // ---- attempts, exclusive, stale
 
+  // A token is the microsecond of its lease. What never reached the worker, its broker took back.
   bool gave_back(const std::string& job, const Lease& lease) const {
-    const bool delivered = got_.count({job, lease.attempt, lease.worker}) > 0;
+    const bool delivered = got_.count({job, lease.from_ms, lease.worker}) > 0;
     const bool simulated = lease.worker.compare(0, 10, "simulated-") == 0;
     return !simulated || !delivered || handed_back_.count({job, lease.worker}) > 0 ||
            evidence_.goodbyes.count(lease.worker) > 0;
@@ -553,7 +554,7 @@ class Checker {
   std::vector<TaskView> views_;
   std::map<std::string, std::uint64_t> newest_token_;                  // by job
   std::map<ReportKey, std::string> owners_;                            // who got the job under that token
-  std::set<std::tuple<std::string, std::uint32_t, std::string>> got_;  // job, attempt, worker
+  std::set<std::tuple<std::string, std::uint64_t, std::string>> got_;  // job, ms of its lease, worker
   std::set<std::pair<std::string, std::string>> handed_back_;          // job, worker
   std::map<ReportKey, std::set<std::string>> reported_;                // outcomes
   std::map<ReportKey, std::set<std::string>> answers_;                 // statuses

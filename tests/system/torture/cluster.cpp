@@ -47,6 +47,12 @@ std::vector<int> below(int process) {
 
 std::string binary(const std::string& name) { return fs::read_symlink("/proc/self/exe").parent_path() / name; }
 
+std::string program_of(int process) {
+  std::string name;
+  std::getline(std::ifstream("/proc/" + std::to_string(process) + "/comm"), name);
+  return name;
+}
+
 bool has_ended(int process, siginfo_t& how) {
   how = siginfo_t{};
   return ::waitid(P_PID, static_cast<id_t>(process), &how, WEXITED | WNOHANG | WNOWAIT) == 0 && how.si_pid == process;
@@ -172,7 +178,7 @@ std::vector<std::string> Cluster::words_of(const Part& part) const {
       add({binary(options_.broker), "--redis", redis_address(), "--artifacts", options_.folder / "artifacts", "--lease",
            std::to_string(options_.lease_ms), "--heartbeat", std::to_string(options_.heartbeat_ms), "--log-level",
            "warning", "--listen", "ipc://" + socket_of(part.name).string()});
-      if (network_) add({"--listen", "tcp://" + network_->address(part.name) + ":" + kBrokerPort});
+      if (network_) add({"--insecure", "--listen", "tcp://" + network_->address(part.name) + ":" + kBrokerPort});
       break;
     case PartKind::simulated_worker:
       add({self, "worker", "--name", part.name + "-" + std::to_string(part.starts), "--journal", journal_of(part),
@@ -218,6 +224,18 @@ int Cluster::child_of(const Part& part, std::uint64_t pick) const {
   if (!part.process) return 0;
   const std::vector<int> found = below(part.process->pid());
   return found.empty() ? 0 : found[pick % found.size()];
+}
+
+int Cluster::child_that_runs(const Part& part, const std::string& program) const {
+  if (!part.process) return 0;
+  const std::multimap<int, int> all = children();
+  const auto [first, last] = all.equal_range(part.process->pid());
+  for (auto child = first; child != last; ++child) {
+    for (const int process : below(child->second)) {
+      if (program_of(process) == program) return child->second;
+    }
+  }
+  return 0;
 }
 
 std::vector<std::string> Cluster::revive() {

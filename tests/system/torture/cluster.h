@@ -54,6 +54,8 @@ class Cluster {
   void signal_all(Part&, int number);  // to its children too
   // A process below it, chosen by `pick`; 0 when there is none.
   int child_of(const Part&, std::uint64_t pick) const;
+  // The direct child below which a process of that name runs; 0 when there is none.
+  int child_that_runs(const Part&, const std::string& program) const;
   // Parts that ended though nobody asked: by a signal is a defect, by an exit status they are started again (as an init
   // would). Returns the defects.
   std::vector<std::string> revive();

@@ -16,7 +16,11 @@ void nothing() {}
 }  // namespace
 
 Faults::Faults(Cluster& cluster, std::uint64_t seed, std::chrono::milliseconds mean_pause)
-    : cluster_(cluster), random_(seed), mean_pause_(mean_pause), next_(now() + mean_pause) {}
+    : cluster_(cluster),
+      journal_(cluster.options().folder / "faults.journal"),
+      random_(seed),
+      mean_pause_(mean_pause),
+      next_(now() + mean_pause) {}
 
 // Frozen and cut off for less and for more than a lease; killed with a pause before the next start, and without.
 const std::vector<Faults::Fault>& Faults::all() {
@@ -61,8 +65,7 @@ void Faults::step() {
     }
     const Ongoing over = std::move(ongoing_[i]);
     ongoing_.erase(ongoing_.begin() + static_cast<std::ptrdiff_t>(i));
-    over.undo();
-    over.part->faulty = false;
+    end(over);
   }
   if (next_ > now()) return;
   std::exponential_distribution<> pause(1.0 / static_cast<double>(mean_pause_.count()));
@@ -71,11 +74,14 @@ void Faults::step() {
 }
 
 void Faults::heal() {
-  for (const Ongoing& fault : ongoing_) {
-    fault.undo();
-    fault.part->faulty = false;
-  }
+  for (const Ongoing& fault : ongoing_) end(fault);
   ongoing_.clear();
+}
+
+void Faults::end(const Ongoing& fault) {
+  journal_.write({{"what", "end"}, {"fault", fault.name}});
+  fault.undo();
+  fault.part->faulty = false;
 }
 
 void Faults::begin_one() {
@@ -106,8 +112,10 @@ void Faults::begin_one() {
   Part& target = *targets[pick % targets.size()];
   target.faulty = true;
   ++counts_[std::string(chosen->name) + " " + name_of(chosen->kind)];
+  const std::string name = std::string(chosen->name) + " " + target.name;
+  journal_.write({{"what", "begin"}, {"fault", name}, {"ms", lasts}});
   auto undo = (this->*chosen->begin)(target);
-  ongoing_.push_back({now() + std::chrono::milliseconds(lasts), &target, std::move(undo)});
+  ongoing_.push_back({name, now() + std::chrono::milliseconds(lasts), &target, std::move(undo)});
 }
 
 std::function<void()> Faults::kill(Part& part) {

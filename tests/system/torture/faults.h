@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/system/torture/cluster.h"
+#include "tests/system/torture/journal.h"
 #include "tests/system/torture/plan.h"
 
 namespace ns::torture {
@@ -26,6 +27,7 @@ class Faults {
  private:
   using Time = std::chrono::steady_clock::time_point;
   struct Ongoing {
+    std::string name;
     Time end;
     Part* part;
     std::function<void()> undo;
@@ -41,6 +43,7 @@ class Faults {
   static const std::vector<Fault>& all();
 
   void begin_one();
+  void end(const Ongoing&);
   std::function<void()> kill(Part&);
   std::function<void()> terminate(Part&);
   std::function<void()> freeze(Part&);
@@ -53,6 +56,7 @@ class Faults {
   std::function<void()> set_link(Part&, const Link&);
 
   Cluster& cluster_;
+  Journal journal_;  // faults.journal: begin and end of each
   Random random_;
   const std::chrono::milliseconds mean_pause_;
   Time next_;

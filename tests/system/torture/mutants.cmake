@@ -38,18 +38,16 @@ function(ns_add_mutant name promise)
   set_tests_properties(torture.finds_${name} PROPERTIES LABELS mutation TIMEOUT 180)
 endfunction()
 
-set(commit_fence "load_job(a[i + 1]), a[i + 2], a[i + 3]\n    if holds(job, worker, token) then")
 ns_add_mutant(commits_under_a_stale_token stale
-  "${commit_fence}"
-  "load_job(a[i + 1]), a[i + 2], a[i + 3]\n    if job and job.state == 'running' then")
+  "  local expected = worker .. ' ' .. token .. ' '\n  if not lease or"
+  "  local expected = string.match(lease or '', '^%S+ %d+ ') or ' '\n  if not lease or")
 ns_add_mutant(commits_twice "ended once"
-  "${commit_fence}"
-  "load_job(a[i + 1]), a[i + 2], a[i + 3]\n    if job and job.token == token and job.worker == worker then")
+  "  for task, jobs in pairs(batch.unlease) do in_pieces('HDEL', leased_key(task), jobs) end" "")
 ns_add_mutant(forgets_expired_leases lost
   "crash(batch, load_task(batch, job.task), job, 'lease expired, worker ' .. worker .. ' silent', 'stale')"
   "redis.call('ZREM', held_key(worker), id)")
 ns_add_mutant(leases_a_job_again exclusive
   "redis.call('LPOP', ready_key(head.id), turn)" "redis.call('LRANGE', ready_key(head.id), 0, turn - 1)"
-  "    if v[1] == 'waiting' then -- else it was stopped before it began" "    if v[1] then")
+  "      if fields.state then token = nil end -- it was stopped before it began" "")
 ns_add_mutant(leases_the_least_urgent_first priority
   "  for priority = 1, 3 do\n    local ring" "  for priority = 3, 1, -1 do\n    local ring")

@@ -36,7 +36,9 @@ class Bench {
     const double lease_s = options_.lease_ms / 1000.0;
     std::vector<Recovery> all;
     all.push_back(trials_lost("a runner killed", 1, [this](Part& part) {
-      ::kill(cluster_.child_of(part, 0), SIGKILL);
+      const int runner = cluster_.child_that_runs(part, "trial_program");
+      if (runner == 0) throw std::runtime_error("no runner runs the trial");
+      ::kill(runner, SIGKILL);
       return [] {};
     }));
     all.push_back(trials_lost("a worker and all below it killed", 5, [this](Part& part) {

@@ -32,6 +32,10 @@ Reply call(redisContext* context, const std::vector<std::string>& words) {
 
 bool begins(const std::string& text, const std::string& begin) { return text.compare(0, begin.size(), begin) == 0; }
 
+bool ends(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
 // The task of a key such as ns:task:<task>:events or ns:job:<task>/3.
 std::string task_of(const std::string& key, const std::string& begin) {
   return key.substr(begin.size(), key.find_first_of(":/", begin.size()) - begin.size());
@@ -81,20 +85,20 @@ void RedisView::wait_for_no_leases(std::chrono::milliseconds most) {
 
 std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRecord>& tasks) {
   std::vector<std::string> found;
-  const std::set<std::string> kept = {"ns:schema", "ns:turn",  "ns:sessions", "ns:swept", "ns:tasks",
-                                      "ns:dead",   "ns:depth", "ns:workers",  "ns:kinds"};
+  const std::set<std::string> kept = {"ns:schema",  "ns:turn",    "ns:sessions",    "ns:swept",
+                                      "ns:tasks",   "ns:dead",    "ns:depth",       "ns:workers",
+                                      "ns:classes", "ns:brokers", "ns:brokers:keys"};
   for (const std::string& key : all_keys()) {
     const bool is_job = begins(key, "ns:job:");
     if (is_job || begins(key, "ns:task:")) {
       const std::string task = task_of(key, is_job ? "ns:job:" : "ns:task:");
       if (tasks.count(task) == 0) found.push_back(key + " belongs to no task that is listed");
-      const bool ended_part = key.size() > 5 && (key.compare(key.size() - 5, 5, ":open") == 0 ||
-                                                 (key.size() > 6 && key.compare(key.size() - 6, 6, ":ready") == 0));
+      const bool ended_part = ends(key, ":ready") || ends(key, ":leased");
       if (ended_part) found.push_back(key + " is there, though its task has ended");
     } else if (begins(key, "ns:tasks:")) {
       if (key == "ns:tasks:pending" || key == "ns:tasks:running") found.push_back(key + " is not empty");
     } else if (begins(key, "ns:worker:")) {
-      if (key.size() > 5 && key.compare(key.size() - 5, 5, ":jobs") == 0) found.push_back(key + " still holds a job");
+      if (ends(key, ":jobs")) found.push_back(key + " still holds a job");
     } else if (kept.count(key) == 0) {
       found.push_back(key + " is left (" + text({"TYPE", key}) + ")");
     }
