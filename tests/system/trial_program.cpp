@@ -85,6 +85,9 @@ void behave(const Json& trial, const std::string& verb, const char* argument) {
   if (verb == "hold") {
     report(trial, "PERIODICAL", 0, value_of(trial));  // "I am running", for the test that watches
     wait_at_gate(argument);
+  } else if (verb == "linger") {
+    report(trial, "PERIODICAL", 0, value_of(trial));
+    usleep(static_cast<useconds_t>(std::atoi(argument)) * 1000);
   } else if (verb == "segfault") {
     std::cerr << "about to read where nothing is" << std::endl;
     signal(SIGSEGV, SIG_DFL);
