@@ -99,8 +99,9 @@ std::string_view name_of(MessageType type) {
 }
 
 std::string encode_header(const Header& header) {
-  std::string bytes(kMagic, sizeof kMagic);
+  std::string bytes;
   bytes.reserve(kHeaderBytes);
+  bytes.append(kMagic, sizeof kMagic);
   put(bytes, kProtocolMajor);
   put(bytes, header.minor);
   put(bytes, static_cast<std::uint16_t>(header.type));

@@ -103,7 +103,11 @@ Message decode(std::string_view body);
 // [header][body]; append the attachment, if any.
 template <typename Message>
 Frames encode(std::uint64_t request, const Message& message) {
-  return {encode_header({kTypeOf<Message>, request}), encode_body(message)};
+  Frames frames;  // filled one by one: an initializer list would copy the body
+  frames.reserve(3);
+  frames.push_back(encode_header({kTypeOf<Message>, request}));
+  frames.push_back(encode_body(message));
+  return frames;
 }
 
 // Limits of every message (check.cpp), applied by decode; a sender may ask before it sends. Error(invalid) or

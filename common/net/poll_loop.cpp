@@ -20,6 +20,21 @@ struct PollLoop::Watch {
   bool removed = false;  // within the turn that is under way
 };
 
+// The watches as they were at one time: callbacks may change the list.
+struct PollLoop::Polled {
+  std::uint64_t changes = 0;
+  std::vector<std::shared_ptr<Watch>> watches;
+  std::vector<zmq_pollitem_t> items;
+
+  void take(const std::vector<std::shared_ptr<Watch>>& list, std::uint64_t changes_of_list) {
+    if (changes == changes_of_list) return;
+    changes = changes_of_list;
+    watches = list;
+    items.clear();
+    for (const auto& watch : watches) items.push_back({watch->socket, watch->descriptor, watch->events, 0});
+  }
+};
+
 PollLoop::PollLoop(const Clock& clock) : clock_(clock) {}
 PollLoop::~PollLoop() = default;
 
@@ -30,11 +45,13 @@ void PollLoop::watch_socket(void* socket, Callback callback) {
   watch->events = ZMQ_POLLIN;
   watch->on_message = std::move(callback);
   watches_.push_back(std::move(watch));
+  ++changes_;
 }
 
 void PollLoop::unwatch_socket(void* socket) {
   for (const auto& watch : watches_) watch->removed = watch->removed || watch->socket == socket;
   std::erase_if(watches_, [](const auto& watch) { return watch->removed; });
+  ++changes_;
 }
 
 void PollLoop::watch(const Router& router, Callback readable) { watch_socket(router.handle(), std::move(readable)); }
@@ -50,6 +67,7 @@ void PollLoop::watch(int descriptor, Interest interest, DescriptorCallback callb
   watch->events = static_cast<short>((interest.read ? ZMQ_POLLIN : 0) | (interest.write ? ZMQ_POLLOUT : 0));
   watch->on_ready = std::move(callback);
   watches_.push_back(std::move(watch));
+  ++changes_;
 }
 
 void PollLoop::unwatch(int descriptor) {
@@ -57,6 +75,7 @@ void PollLoop::unwatch(int descriptor) {
     watch->removed = watch->removed || (watch->socket == nullptr && watch->descriptor == descriptor);
   }
   std::erase_if(watches_, [](const auto& watch) { return watch->removed; });
+  ++changes_;
 }
 
 PollLoop::TimerId PollLoop::after(std::chrono::nanoseconds delay, Callback callback) {
@@ -82,24 +101,25 @@ std::chrono::milliseconds PollLoop::until_next_timer(std::chrono::milliseconds m
 }
 
 void PollLoop::poll(std::chrono::milliseconds most) {
-  const std::vector<std::shared_ptr<Watch>> watches = watches_;  // callbacks may change the list
-  std::vector<zmq_pollitem_t> items;
-  items.reserve(watches.size());
-  for (const auto& watch : watches) items.push_back({watch->socket, watch->descriptor, watch->events, 0});
+  std::unique_ptr<Polled> polled = polled_ ? std::move(polled_) : std::make_unique<Polled>();
+  polled->take(watches_, changes_);
+  auto& items = polled->items;
   const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(most.count()));
   if (ready < 0 && zmq_errno() != EINTR) {
     throw Error(ErrorCode::internal, std::string("polling failed: ") + zmq_strerror(zmq_errno()));
   }
-  if (ready <= 0) return;
-  for (std::size_t i = 0; i < watches.size(); ++i) {
-    if (items[i].revents == 0 || watches[i]->removed) continue;
-    if (watches[i]->socket != nullptr) {
-      watches[i]->on_message();
+  for (std::size_t i = 0; ready > 0 && i < items.size(); ++i) {
+    Watch& watch = *polled->watches[i];
+    if (items[i].revents == 0 || watch.removed) continue;
+    if (watch.socket != nullptr) {
+      watch.on_message();
     } else {
-      watches[i]->on_ready(
-          {(items[i].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0, (items[i].revents & ZMQ_POLLOUT) != 0});
+      watch.on_ready({(items[i].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0, (items[i].revents & ZMQ_POLLOUT) != 0});
     }
   }
+  // What was removed meanwhile must not be kept alive until the next turn.
+  if (polled->changes != changes_) polled->watches.clear();
+  polled_ = std::move(polled);
 }
 
 void PollLoop::run_timers() {

@@ -63,6 +63,7 @@ class PollLoop {
 
  private:
   struct Watch;
+  struct Polled;
   struct Timer {
     Clock::Time due;
     std::chrono::nanoseconds period{0};  // 0: once
@@ -77,6 +78,8 @@ class PollLoop {
 
   const Clock& clock_;
   std::vector<std::shared_ptr<Watch>> watches_;
+  std::uint64_t changes_ = 0;       // of watches_
+  std::unique_ptr<Polled> polled_;  // watches_ as ZeroMQ wants them; none while they are in use
   std::map<TimerId, Timer> timers_;
   TimerId last_timer_ = 0;
   std::vector<Callback> turn_ends_;

@@ -75,18 +75,15 @@ std::size_t large_bytes(const wire::Frames& frames) {
   return bytes;
 }
 
-// The parts of one message; empty when none is there. Parts beyond `most` are read and counted, not kept. `last` is the
-// last part read, which carries what the handshake said of the connection.
-std::vector<std::string> receive_parts(zmq::socket_t& socket, std::size_t most, std::size_t& count,
-                                       zmq::message_t& last) {
-  std::vector<std::string> parts;
-  count = 0;
-  do {
-    if (!socket.recv(last, zmq::recv_flags::dontwait)) break;
+// Reads the parts of a message that follow `part`, which stays the last one read: it carries what the handshake said of
+// the connection. Parts beyond kMaxFrames are read and counted, not kept.
+std::size_t receive_rest(zmq::socket_t& socket, zmq::message_t& part, wire::Frames& frames) {
+  std::size_t count = 0;
+  while (part.more() && socket.recv(part, zmq::recv_flags::dontwait)) {
     ++count;
-    if (parts.size() < most) parts.emplace_back(static_cast<const char*>(last.data()), last.size());
-  } while (last.more());
-  return parts;
+    if (frames.size() < kMaxFrames) frames.emplace_back(static_cast<const char*>(part.data()), part.size());
+  }
+  return count;
 }
 
 // All or nothing: only the first part may fail, ZeroMQ takes the rest of a message it has begun.
@@ -140,6 +137,7 @@ std::size_t Incoming::bytes() const {
 struct Router::State {
   zmq::socket_t socket;
   const Authenticator* authenticator;
+  zmq::message_t part = {};  // the one that is being read
   std::shared_ptr<Unread> unread_by_all = std::make_shared<Unread>();
   std::unordered_map<Peer, std::shared_ptr<Unread>> unread = {};  // by who was sent something large
   std::size_t forget_at = 64;
@@ -180,21 +178,20 @@ Router::Router(Context& context, const std::vector<std::string>& endpoints, cons
 Router::~Router() = default;
 
 std::optional<Incoming> Router::receive() {
-  for (;;) {
-    std::size_t count = 0;
-    zmq::message_t last;
-    std::vector<std::string> parts = receive_parts(state_->socket, kMaxFrames + 1, count, last);
-    if (count == 0) return std::nullopt;
-    if (count < 2 || count > kMaxFrames + 1) continue;
-    Incoming incoming{std::move(parts.front()), Role::local, {}, {}};
+  zmq::message_t& part = state_->part;
+  while (state_->socket.recv(part, zmq::recv_flags::dontwait)) {
+    Incoming incoming{{static_cast<const char*>(part.data()), part.size()}, Role::local, {}, {}};
+    incoming.frames.reserve(kMaxFrames);
+    const std::size_t count = receive_rest(state_->socket, part, incoming.frames);
+    if (count < 1 || count > kMaxFrames) continue;
     if (state_->authenticator != nullptr) {
-      const char* user = zmq_msg_gets(last.handle(), "User-Id");
+      const char* user = zmq_msg_gets(part.handle(), "User-Id");
       incoming.role = user == nullptr ? Role::none : state_->authenticator->role_of(user);
       if (incoming.role != Role::local && user != nullptr) incoming.key = user;
     }
-    incoming.frames.assign(std::make_move_iterator(parts.begin() + 1), std::make_move_iterator(parts.end()));
     return incoming;
   }
+  return std::nullopt;
 }
 
 bool Router::send(const Peer& peer, wire::Frames frames) {
@@ -256,10 +253,12 @@ Dealer::Dealer(Context& context, const std::string& endpoint, const PeerKeys& ke
 Dealer::~Dealer() = default;
 
 std::optional<wire::Frames> Dealer::receive() {
-  std::size_t count = 0;
-  zmq::message_t last;
-  wire::Frames frames = receive_parts(state_->socket, kMaxFrames, count, last);
-  if (count == 0) return std::nullopt;
+  zmq::message_t part;
+  if (!state_->socket.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
+  wire::Frames frames;
+  frames.reserve(kMaxFrames);
+  frames.emplace_back(static_cast<const char*>(part.data()), part.size());
+  receive_rest(state_->socket, part, frames);
   return frames;
 }
 
