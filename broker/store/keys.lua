@@ -3,6 +3,7 @@
 local SCHEMA = '2' -- of what is stored; another number in ns:schema is refused at start
 
 local schema_key = 'ns:schema' -- string
+local instance_key = 'ns:instance' -- string: random name of this data; another one when Redis was emptied
 local turn_key = 'ns:turn' -- counter: places in the rings
 local sessions_key = 'ns:sessions' -- counter: sessions of workers
 local swept_key = 'ns:swept' -- string: when a broker last swept, ms
