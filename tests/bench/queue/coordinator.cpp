@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kTrialsInMessage = 256;
 constexpr std::uint32_t kMostEnqueues = 4;  // messages under way: Redis is kept busy, the broker's memory small
 constexpr std::chrono::milliseconds kStandstill{60'000};
+constexpr std::chrono::milliseconds kGlance{50};  // between two looks at whether the rest is over
 constexpr std::uint32_t kEventsInReply = 1024;
 constexpr std::uint32_t kMostSubmissions = 256;  // under way
 
@@ -25,8 +26,9 @@ const std::vector<std::string> kEnds{"trial.succeeded", "trial.failed", "trial.e
 
 }  // namespace
 
-Coordinator::Coordinator(const std::string& endpoint)
-    : link_(context_, endpoint),
+Coordinator::Coordinator(const std::string& endpoint, const net::PeerKeys& client, const net::PeerKeys& worker)
+    : client_(context_, endpoint, client),
+      link_(context_, endpoint, worker),
       id_{"bench-client-" + std::to_string(::getpid())},
       parameters_(json_of(kParametersBytes)) {
   Hello hello;
@@ -51,19 +53,15 @@ void Coordinator::submit_one(const TaskId& id, std::uint32_t priority) {
   submit.name = "bench";
   submit.priority = priority;
   submit.workers = limits::kMaxTaskWorkers;
-  link_.send(submit);
+  client_.send(submit);
 }
 
 void Coordinator::submit(std::uint32_t tasks, std::uint32_t priority) {
   std::uint32_t sent = 0;
-  for (std::uint32_t accepted = 0; accepted < tasks;) {
+  for (std::uint32_t accepted = 0; accepted < tasks; ++accepted) {
     for (; sent < tasks && sent - accepted < kMostSubmissions; ++sent) submit_one(make_task_id(), priority);
-    const Received received = next();
-    if (received.is<TaskAccepted>()) {
-      ++accepted;
-    } else {
-      take(received);
-    }
+    client_.expect<TaskAccepted>();
+    renew_leases_when_due();
   }
 }
 
@@ -189,27 +187,35 @@ void Coordinator::take(Task& task, const Events& events) {
 }
 
 void Coordinator::renew_leases_when_due() {
-  if (held_.empty() || steady_clock().now() < next_heartbeat_) return;
+  if (steady_clock().now() < next_heartbeat_) return;
   next_heartbeat_ = steady_clock().now() + heartbeat_;
   Heartbeat heartbeat;
   heartbeat.worker = id_;
   heartbeat.session = pull_.session;
-  for (std::size_t first = 0; first < held_.size(); first += limits::kMaxBatch) {
-    const auto last = std::min(first + limits::kMaxBatch, held_.size());
-    heartbeat.jobs.assign(held_.begin() + static_cast<std::ptrdiff_t>(first),
-                          held_.begin() + static_cast<std::ptrdiff_t>(last));
-    heartbeat.control_busy = static_cast<std::uint32_t>(held_.size());
-    link_.send(heartbeat);
-  }
+  heartbeat.control_busy = static_cast<std::uint32_t>(held_.size());
+  heartbeat.jobs = held_;
+  link_.send(heartbeat);
 }
 
 Received Coordinator::next() {
-  const auto deadline = steady_clock().now() + kStandstill;
+  auto received = next_before(steady_clock().now() + kStandstill);
+  if (!received) throw std::runtime_error("the queue stands still");
+  return std::move(*received);
+}
+
+std::optional<Received> Coordinator::next_before(Clock::Time deadline) {
   for (;;) {
     renew_leases_when_due();
-    if (auto received = link_.receive()) return std::move(*received);
-    link_.wait(std::chrono::ceil<std::chrono::milliseconds>(next_heartbeat_ - steady_clock().now()));
-    if (steady_clock().now() > deadline) throw std::runtime_error("the queue stands still");
+    if (auto received = link_.receive()) return received;
+    const auto now = steady_clock().now();
+    if (now >= deadline) return std::nullopt;
+    link_.wait(std::chrono::ceil<std::chrono::milliseconds>(std::min(deadline, next_heartbeat_) - now));
+  }
+}
+
+void Coordinator::rest(const std::atomic<bool>& enough) {
+  while (!enough) {
+    if (const auto received = next_before(steady_clock().now() + kGlance)) take(*received);
   }
 }
 

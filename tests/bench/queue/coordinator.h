@@ -1,12 +1,14 @@
 // Coordinator: the client's side of the bench over the real protocol. Submits tasks, takes their task jobs as a worker
 // with control slots would, enqueues trials, and follows the tasks' events until it has seen every trial's result.
 //
-// One connection, one thread. Throws when a trial ends twice, or otherwise than well, and when nothing moves for a
-// minute.
+// Two connections, as a client and a worker's coordinator have them; one thread at a time. Throws when a trial ends
+// twice, or otherwise than well, and when nothing moves for a minute.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,7 +20,7 @@ namespace ns::bench {
 
 class Coordinator {
  public:
-  explicit Coordinator(const std::string& endpoint);
+  Coordinator(const std::string& endpoint, const net::PeerKeys& client, const net::PeerKeys& worker);
 
   // So many tasks that stay pending: nobody takes their task jobs. Their kind is the same.
   void submit(std::uint32_t tasks, std::uint32_t priority);
@@ -37,6 +39,9 @@ class Coordinator {
   double run(std::uint32_t trials, std::uint32_t window);
   // Sees so many results of trials that were enqueued before.
   double follow(std::uint32_t results) { return pump(0, 0, results); }
+
+  // Keeps the leases of the task jobs while nothing else is called, until `enough`; results are taken note of.
+  void rest(const std::atomic<bool>& enough);
 
   std::uint64_t results_seen() const { return results_; }
   const std::vector<TaskId>& tasks() const { return ids_; }
@@ -58,11 +63,13 @@ class Coordinator {
   void take(Task&, const Events&);
   void renew_leases_when_due();
   Received next();
+  std::optional<Received> next_before(Clock::Time);
   std::vector<Task> take_tasks(std::uint32_t tasks, std::uint32_t priority);
   void submit_one(const TaskId&, std::uint32_t priority);
 
   net::Context context_;
-  Link link_;
+  Link client_;  // submits
+  Link link_;    // everything else
   const WorkerId id_;
   Pull pull_;
   std::chrono::milliseconds heartbeat_{0};

@@ -27,7 +27,7 @@ struct ScaleQuestion {
   std::function<std::unique_ptr<Scene>()> set_plain;
   std::function<std::unique_ptr<Scene>()> set_loaded;
 };
-std::vector<ScaleQuestion> scale_questions(Persistence, const ScaleSizes&);
+std::vector<ScaleQuestion> scale_questions(const Deployment&, const ScaleSizes&);
 
 struct ScaleAnswer {
   std::vector<Cost> plain;

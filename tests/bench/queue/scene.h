@@ -1,7 +1,10 @@
 // Scene: a service with a client that coordinates tasks on it, ready to be measured again and again. One thread.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <future>
 
 #include "common/limits.h"
 #include "tests/bench/queue/coordinator.h"
@@ -15,7 +18,10 @@ inline constexpr std::uint32_t kWarmUp = 2000;  // jobs: connections, allocators
 inline std::uint32_t tasks_for(std::uint32_t trials) { return trials / limits::kMaxTrials + 1; }
 
 struct Scene {
-  explicit Scene(Persistence persistence) : service(persistence), coordinator(service.endpoint()), meter(service) {}
+  explicit Scene(const Deployment& deployment)
+      : service(deployment),
+        coordinator(service.endpoint(), service.client_keys(), service.worker_keys()),
+        meter(service) {}
 
   // The crew is at work, and has done a few jobs.
   void warm_up(std::uint32_t jobs, std::uint32_t window) {
@@ -31,6 +37,26 @@ struct Scene {
   Service service;
   Coordinator coordinator;
   CostMeter meter;
+};
+
+// While this lives, another thread has the scene's coordinator, which keeps its leases. Throws what went wrong there
+// when wake() is called, which must be before the scene is used again.
+class Resting {
+ public:
+  explicit Resting(Scene& scene)
+      : done_(std::async(std::launch::async, [this, &scene] { scene.coordinator.rest(enough_); })) {}
+  ~Resting() { enough_ = true; }  // the future waits for its thread
+  Resting(const Resting&) = delete;
+  Resting& operator=(const Resting&) = delete;
+
+  void wake() {
+    enough_ = true;
+    done_.get();
+  }
+
+ private:
+  std::atomic<bool> enough_{false};
+  std::future<void> done_;
 };
 
 }  // namespace ns::bench
