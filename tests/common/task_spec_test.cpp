@@ -101,6 +101,16 @@ TEST_F(TaskSpec, pool_requirements_delay_and_deadline_are_read) {
   EXPECT_EQ(task.deadline, 2h);
 }
 
+TEST_F(TaskSpec, every_kind_has_the_fields_that_all_share) {
+  for (const std::string& kind : task_kinds()) {
+    const json fields = json::parse(schema_of(kind)).at("properties");
+    for (const char* shared :
+         {"name", "stop", "limits", "workers", "priority", "pool", "requirements", "delay", "deadline"}) {
+      EXPECT_TRUE(fields.contains(shared)) << kind << " has no " << shared;
+    }
+  }
+}
+
 TEST_F(TaskSpec, what_is_asked_of_workers_must_be_words) {
   for (const char* wrong : {"pool: Night\n", "requirements: {tags: [\"a,b\"]}\n", "requirements: {isa: [\"\"]}\n"}) {
     try {

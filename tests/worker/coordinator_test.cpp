@@ -202,13 +202,13 @@ TEST_F(CoordinatorTest, a_takeover_at_any_point_repeats_nothing_and_ends_the_sam
 }
 
 TEST_F(CoordinatorTest, trials_that_were_cancelled_and_requeued_are_waited_for_and_a_dead_ones_failure_stands) {
-  FakeQueue undisturbed([](const TrialInfo& trial) { return trial.number == 0 ? failed(trial) : value_of_x(trial); });
+  FakeQueue undisturbed([](const TrialInfo& trial) { return trial.number == 3 ? failed(trial) : value_of_x(trial); });
   const json wanted = json::parse(run(undisturbed, spec(4)).result);
-  FakeQueue queue([](const TrialInfo& trial) { return trial.number == 0 ? failed(trial) : value_of_x(trial); });
+  FakeQueue queue([](const TrialInfo& trial) { return trial.number == 3 ? failed(trial) : value_of_x(trial); });
   queue.die_at_look = 2;
   EXPECT_EQ(run(queue, spec(4)).outcome, Outcome::crashed);
   queue.cancel_and_requeue_the_rest();
-  queue.end_again(0);
+  queue.end_again(3);
   queue.die_at_look = 1 << 30;
   const json outcome = json::parse(run(queue, spec(4)).result);
   EXPECT_EQ(outcome.at("details").at("succeeded"), wanted.at("details").at("succeeded"));
