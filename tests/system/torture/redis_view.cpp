@@ -85,9 +85,9 @@ void RedisView::wait_for_no_leases(std::chrono::milliseconds most) {
 
 std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRecord>& tasks) {
   std::vector<std::string> found;
-  const std::set<std::string> kept = {"ns:schema",  "ns:turn",    "ns:sessions",    "ns:swept",
-                                      "ns:tasks",   "ns:dead",    "ns:depth",       "ns:workers",
-                                      "ns:classes", "ns:brokers", "ns:brokers:keys"};
+  const std::set<std::string> kept = {"ns:schema",       "ns:turn",  "ns:sessions", "ns:swept",   "ns:tasks",
+                                      "ns:dead",         "ns:depth", "ns:workers",  "ns:classes", "ns:brokers",
+                                      "ns:brokers:keys", "ns:stats", "ns:stats:1",  "ns:stats:2"};
   for (const std::string& key : all_keys()) {
     const bool is_job = begins(key, "ns:job:");
     if (is_job || begins(key, "ns:task:")) {
