@@ -44,15 +44,6 @@ def free_port():
         return one.getsockname()[1]
 
 
-def wait_until(what, condition, process):
-    end = time.monotonic() + 60
-    while not (found := condition()):
-        if time.monotonic() > end or process.poll() is not None:
-            raise AssertionError(f"waited in vain for {what}")
-        time.sleep(0.05)
-    return found
-
-
 def processes_about(folder):
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -100,6 +91,14 @@ class Slurm(unittest.TestCase):
                     pass
             time.sleep(0.05)
 
+    def wait_until(self, what, condition, job):
+        end = time.monotonic() + 60
+        while not (found := condition()):
+            if time.monotonic() > end or job.poll() is not None:
+                raise AssertionError(f"waited in vain for {what}: {self.log()}")
+            time.sleep(0.05)
+        return found
+
     def log(self):
         return (self.folder / "log").read_text()
 
@@ -110,13 +109,13 @@ class Slurm(unittest.TestCase):
 
     def test_a_job_has_a_worker_a_socket_and_ends_cleanly_before_its_time_limit(self):
         job = self.start()
-        wait_until("the broker", (self.home / "client.sh").exists, job)
+        self.wait_until("the broker", (self.home / "client.sh").exists, job)
 
         def both_workers():
             listed = self.client("workers --json")
             return listed.returncode == 0 and len(json.loads(listed.stdout)["workers"]) == 2
 
-        wait_until("two workers", both_workers, job)
+        self.wait_until("two workers", both_workers, job)
         done = self.client(f'submit --wait "{ROOT}/client/examples/experiment/task.yaml"')
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.log())
 
@@ -133,7 +132,7 @@ class Slurm(unittest.TestCase):
 
         # Another job with the same home carries on: the task is still there.
         job = self.start(SLURM_JOB_ID="78")
-        wait_until("the broker", lambda: self.client("list --limit 1").returncode == 0, job)
+        self.wait_until("the broker", lambda: self.client("list --limit 1").returncode == 0, job)
         self.assertEqual(len(json.loads(self.client("list --json").stdout)["tasks"]), 1)
         job.send_signal(signal.SIGTERM)
         self.assertEqual(job.wait(timeout=60), 0, self.log())
@@ -143,9 +142,10 @@ class Slurm(unittest.TestCase):
         subprocess.run([BINARIES / "ns-client", "keys", "new", key], check=True, capture_output=True)
         job = self.start(NS_BROKER=f"tcp://127.0.0.1:{free_port()} tcp://127.0.0.1:{free_port()}", NS_KEY=str(key),
                          NS_BROKER_KEY=f"{key}.pub")
-        wait_until("two workers", lambda: len(list(self.scratch.glob("worker-*.pid"))) == 2, job)
+        self.wait_until("two workers", lambda: len(list(self.scratch.glob("worker-*.pid"))) == 2, job)
         for file in self.scratch.glob("worker-*.pid"):
-            line = wait_until("the worker", lambda: words_of(file) if "ns-worker" in words_of(file) else None, job)
+            self.wait_until("the worker, and that it minds signals", lambda: minds_sigterm(file), job)
+            line = words_of(file)
             self.assertEqual(line.count("--broker"), 2 + line.count("--broker-key"))
         self.assertFalse((self.home / "redis").exists())
         job.send_signal(signal.SIGTERM)
@@ -160,6 +160,13 @@ class Slurm(unittest.TestCase):
 
 def words_of(pid_file):
     return pathlib.Path("/proc", pid_file.read_text().strip(), "cmdline").read_text().replace("\0", " ")
+
+
+def minds_sigterm(pid_file):
+    """It takes them from a descriptor: they are blocked."""
+    status = pathlib.Path("/proc", pid_file.read_text().strip(), "status").read_text()
+    blocked = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")), 16)
+    return "ns-worker" in words_of(pid_file) and blocked >> (signal.SIGTERM - 1) & 1
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Hosts : public ::testing::Test {
     redis_ = std::make_unique<Process>(
         network_->at(1, {"redis-server", "--bind", Network::address(1), "--protected-mode", "no", "--dir",
                          folder(1) / "redis", "--appendonly", "yes", "--save", "", "--logfile", ""}));
-    while (redis_->wait_for_line("").find("ready to accept connections") == std::string::npos) continue;
+    while (redis_->wait_for_line("").find("Ready to accept connections") == std::string::npos) continue;
   }
 
   void start_broker(int host) {
@@ -61,7 +61,7 @@ class Hosts : public ::testing::Test {
         network_->at(host, {binary("ns-broker"), "--redis", "tcp://" + Network::address(1) + ":6379", "--listen",
                             endpoint(host), "--advertise", endpoint(host), "--artifacts", folder(host) / "artifacts",
                             "--key", path("broker.key"), "--authorized-keys", path("authorized-keys"), "--lease",
-                            "3000", "--heartbeat", "300", "--log-level", "warning"}));
+                            "5000", "--heartbeat", "1000", "--log-level", "warning"}));
     brokers_[host]->wait_for_line("ns-broker ready");
   }
 
@@ -134,12 +134,12 @@ TEST_F(Hosts, a_host_is_cut_off_in_mid_task_and_serves_again_when_it_returns) {
   wait_for_event(client(1), quantize, "a trial on the third host", kSucceeded);
   EXPECT_TRUE(holds(2, model));
 
-  // Every host has a trial that waits, and the second is cut off with its own.
+  // More trials that wait than the others have slots for: the second host has one, and is cut off with it.
   start_worker(1, {1, 2});
   Worker& cut_off = start_worker(2, {2, 1});
   Gate gate(folder_.path() / "gate");
   const TaskId held = submit_file(
-      client(1), experiment_file({"hold", gate.file()}, "workers: 3\nstop: {max_trials: 6}\n"), folder_.path());
+      client(1), experiment_file({"hold", gate.file()}, "workers: 6\nstop: {max_trials: 6}\n"), folder_.path());
   const Event lost = wait_for_event(client(1), held, "a trial on the second host", [&](const Event& event) {
     return event.type == "trial.metric" && event.worker == cut_off.id;
   });
