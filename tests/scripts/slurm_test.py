@@ -107,15 +107,16 @@ class Slurm(unittest.TestCase):
                               env=self.environment, capture_output=True, text=True)
         return done
 
+    def workers(self):
+        """Those that the broker knows."""
+        listed = self.client("workers --json")
+        return {one["worker"] for one in json.loads(listed.stdout)["workers"]} if listed.returncode == 0 else set()
+
     def test_a_job_has_a_worker_a_socket_and_ends_cleanly_before_its_time_limit(self):
         job = self.start()
         self.wait_until("the broker", (self.home / "client.sh").exists, job)
 
-        def both_workers():
-            listed = self.client("workers --json")
-            return listed.returncode == 0 and len(json.loads(listed.stdout)["workers"]) == 2
-
-        self.wait_until("two workers", both_workers, job)
+        before = self.wait_until("two workers", lambda: len(self.workers()) == 2 and self.workers(), job)
         done = self.client(f'submit --wait "{ROOT}/client/examples/experiment/task.yaml"')
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.log())
 
@@ -132,7 +133,7 @@ class Slurm(unittest.TestCase):
 
         # Another job with the same home carries on: the task is still there.
         job = self.start(SLURM_JOB_ID="78")
-        self.wait_until("the broker", lambda: self.client("list --limit 1").returncode == 0, job)
+        self.wait_until("its two workers", lambda: len(self.workers() - before) == 2, job)
         self.assertEqual(len(json.loads(self.client("list --json").stdout)["tasks"]), 1)
         job.send_signal(signal.SIGTERM)
         self.assertEqual(job.wait(timeout=60), 0, self.log())
@@ -150,6 +151,22 @@ class Slurm(unittest.TestCase):
         self.assertFalse((self.home / "redis").exists())
         job.send_signal(signal.SIGTERM)
         self.assertEqual(job.wait(timeout=60), 0, self.log())
+
+    def test_a_key_that_looks_like_an_option_and_a_broker_that_dies(self):
+        self.home.mkdir()
+        for name in ["worker", "client"]:
+            subprocess.run([BINARIES / "ns-client", "keys", "new", self.home / f"{name}.key"], check=True, capture_output=True)
+        listed = "-O" + "0" * 38
+        (self.home / "worker.key.pub").write_text(listed + "\n")
+        (self.home / "authorized-keys").write_text(f"worker {listed} worker\n")
+        job = self.start()
+        self.wait_until("the broker", lambda: self.client("list --limit 1").returncode == 0, job)
+        self.assertEqual((self.home / "authorized-keys").read_text().count(listed), 1)
+        broker = next(process for process in processes_about(str(self.home / "broker.key"))
+                      if "ns-broker" in pathlib.Path("/proc", str(process), "cmdline").read_text())
+        os.kill(broker, signal.SIGKILL)
+        self.assertNotEqual(job.wait(timeout=60), 0)
+        self.assertIn("Redis or the broker has ended", self.log())
 
     def test_without_slurm_it_says_how_it_is_run(self):
         del self.environment["SLURM_JOB_ID"]
