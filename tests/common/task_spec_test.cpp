@@ -329,7 +329,7 @@ TEST(Schemas, exist_for_every_kind_and_stand_alone) {
     EXPECT_EQ(text.find("definitions.json"), std::string::npos);
     EXPECT_EQ(json::parse(text)["properties"]["kind"]["const"], kind);
   }
-  EXPECT_THROW(schema_of("nothing"), Error);
+  EXPECT_THROW(schema_of("no such kind"), Error);
 }
 
 }  // namespace

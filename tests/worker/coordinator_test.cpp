@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -50,9 +51,11 @@ class FakeQueue final : public TaskQueue {
     if (wait_ms > 0 && ++looks > die_at_look) throw Error(ErrorCode::stale, "the lease has ended");
     if (wait_ms > 0) end_one();
     Events news;
-    for (std::size_t index = std::stoul(after); index < events_.size() && news.events.size() < 7; ++index)
-      news.events.push_back(events_[index]);
-    news.next = news.events.empty() ? after : news.events.back().id;
+    std::size_t next = std::stoul(after);
+    for (const std::size_t end = std::min(next + 7, events_.size()); next < end; ++next) {
+      if (events_[next].type != "trial.metric") news.events.push_back(events_[next]);
+    }
+    news.next = std::to_string(next);
     return news;
   }
   void stop_trial(std::uint32_t number) override {
@@ -199,6 +202,16 @@ TEST_F(CoordinatorTest, a_takeover_at_any_point_repeats_nothing_and_ends_the_sam
     EXPECT_EQ(queue.trials().size(), 12u);
     EXPECT_EQ(queue.bodies("task.checked").size(), 1u);
   }
+}
+
+TEST_F(CoordinatorTest, a_takeover_reads_on_where_nothing_of_a_page_is_for_it) {
+  FakeQueue queue(value_of_x);
+  for (int count = 0; count < 30; ++count) queue.append_event("trial.metric", "{}");
+  queue.die_at_look = 0;
+  EXPECT_EQ(run(queue, spec(3)).outcome, Outcome::crashed);
+  queue.die_at_look = 1 << 30;
+  EXPECT_EQ(run(queue, spec(3)).outcome, Outcome::succeeded);
+  EXPECT_EQ(queue.bodies("task.checked").size(), 1u);
 }
 
 TEST_F(CoordinatorTest, trials_that_were_cancelled_and_requeued_are_waited_for_and_a_dead_ones_failure_stands) {

@@ -103,7 +103,9 @@ class Coordinator {
       known.parameters = std::move(trial.parameters);
     }
     // How each ended is read from the history, where its first end counts: what the search was told then.
-    while (look(0) > 0) {
+    for (std::string before; before != seen_;) {  // a page may be empty and yet not the last
+      before = seen_;
+      look(0);
     }
     const std::uint64_t started = queue_.task().started_ms;
     if (policy_.timeout.count() > 0 && started > 0)
