@@ -5,15 +5,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/onednn/int8_arithmetic.h"
+
 namespace ns::quantize {
 namespace {
 
 constexpr double kBiasLimit = 1 << 30;  // half of int32: the other half is for the sum of products
-constexpr int kWeightLimit = 127;       // narrow range: -128 would break the symmetry
 
 struct IntegerRange {
   int low, high;
 };
+
+// Narrow range: -128 would break the symmetry. Narrower where full-range weights would be computed wrongly.
+int weight_limit() { return onednn::exact_weight_limit(); }
 
 // Shrinks a scale until nothing that the quantizer can represent lies beyond the limits, as a runtime checks it: in
 // single precision.
@@ -54,7 +58,7 @@ void for_each_run(const Axes& axes, Visit&& visit) {
 std::int8_t quantize_weight(float value, float scale) {
   const float quotient = std::nearbyint(value / scale);
   return static_cast<std::int8_t>(
-      std::clamp(quotient, static_cast<float>(-kWeightLimit), static_cast<float>(kWeightLimit)));
+      std::clamp(quotient, static_cast<float>(-weight_limit()), static_cast<float>(weight_limit())));
 }
 
 }  // namespace
@@ -94,7 +98,7 @@ std::vector<float> weight_scales(const graph::Tensor& weights, std::size_t axis,
   std::vector<float> scales;
   scales.reserve(largest.size());
   for (std::size_t channel = 0; channel < largest.size(); ++channel) {
-    double scale = largest[channel] / double{kWeightLimit};
+    double scale = largest[channel] / static_cast<double>(weight_limit());
     if (!bias.empty()) scale = std::max(scale, std::abs(double{bias[channel]}) / (input_scale * kBiasLimit));
     scales.push_back(std::max(static_cast<float>(scale), kSmallestScale));
   }

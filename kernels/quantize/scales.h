@@ -23,7 +23,8 @@ struct Parameters {
 // them is represented at all. Error(invalid) when the range is not a pair of finite, ordered numbers.
 Parameters activation_parameters(const Range&, const Limits&, ActivationType);
 
-// Weights as outer * channels * inner, symmetric within [-127, 127], one scale a channel.
+// Weights as outer * channels * inner, symmetric within [-127, 127] ([-64, 64] on a CPU that needs it, see
+// onednn/int8_arithmetic.h), one scale a channel.
 struct QuantizedWeights {
   graph::Tensor values;  // int8, the weights' shape
   graph::Tensor scales;  // float32 [channels]

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/onednn/convolution.h"
+#include "kernels/onednn/int8_arithmetic.h"
 #include "kernels/onednn/matmul.h"
 #include "kernels/runtime/recognisers.h"
 #include "kernels/runtime/tail.h"
@@ -95,10 +96,45 @@ std::optional<Int8Weights> int8_weights(Resolved& resolved, ValueId id, std::int
   return result;
 }
 
-// Fills in weights and the way the inputs are read: int8 when both sides are dequantized, float otherwise.
+bool is_exact(const Quantization& input, const Int8Weights& weights) {
+  if (onednn::sums_in_32_bits()) return true;
+  const auto values = weights.stored.values<std::int8_t>();
+  const int limit = onednn::exact_weight_limit();
+  return input.type == ElementType::uint8 &&
+         std::all_of(values.begin(), values.end(), [&](std::int8_t value) { return std::abs(int{value}) <= limit; });
+}
+
+// The real numbers that the weights stand for, one scale or one a channel along `axis`.
+Tensor real_weights(const Int8Weights& weights, std::int64_t axis) {
+  const Shape& shape = weights.stored.shape();
+  const auto inner = static_cast<std::size_t>(graph::element_count({shape.begin() + axis + 1, shape.end()}));
+  Tensor result(ElementType::float32, shape);
+  const auto from = weights.stored.values<std::int8_t>();
+  const auto to = result.values<float>();
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    to[i] = static_cast<float>(from[i]) * weights.scales[i / inner % weights.scales.size()];
+  }
+  return result;
+}
+
+// `input` is the dequantized one.
+void become_float(Product& product, ValueId input, Int8Weights weights, std::int64_t axis) {
+  product.inputs = {input};
+  product.input.reset();
+  product.weights = real_weights(weights, axis);
+  product.weight_scales = {1.0F};
+}
+
+// Fills in weights and the way the inputs are read: int8 when both sides are dequantized and this CPU computes it
+// exactly, float otherwise.
 bool read_sides(Resolved& resolved, Product& product, ValueId input, ValueId weights, std::int64_t axis) {
   if (const auto stored = resolved.dequantized(input)) {
-    if (auto int8 = int8_weights(resolved, weights, axis)) {
+    auto int8 = int8_weights(resolved, weights, axis);
+    if (int8 && !is_exact(stored->quantization, *int8)) {
+      become_float(product, input, std::move(*int8), axis);
+      return true;
+    }
+    if (int8) {
       product.inputs = {stored->stored};
       product.input = stored->quantization;
       product.weights = std::move(int8->stored);
@@ -195,6 +231,15 @@ std::optional<Group> compile(Lowering& lowering, const Product& product, const C
   return std::nullopt;
 }
 
+// In float where there is no int8 kernel for it, such as grouped convolutions on some CPUs.
+std::optional<Group> compile_either(Lowering& lowering, Product& product, ValueId input, std::int64_t axis,
+                                    const Compile& compile_one) {
+  auto group = compile(lowering, product, compile_one);
+  if (group || !product.input) return group;
+  become_float(product, input, {std::move(product.weights), std::move(product.weight_scales)}, axis);
+  return compile(lowering, product, compile_one);
+}
+
 // Real bias of `channels` numbers; one number or one row is spread out. False: known only at run time or another shape.
 bool read_bias(Resolved& resolved, ValueId id, std::size_t channels, float factor, std::vector<float>& bias) {
   if (id == kAbsent) return true;
@@ -230,7 +275,7 @@ std::optional<Group> convolution(Lowering& lowering, std::int32_t index) {
   }
   const Shape& weights = product.weights.shape();
   const Window window = window_of(node, input, output, {weights.begin() + 2, weights.end()});
-  return compile(lowering, product, [&](const Product& one, const Tail&, Epilogue epilogue, Tensor bias) {
+  const auto make = [&](const Product& one, const Tail&, Epilogue epilogue, Tensor bias) {
     return onednn::make_convolution({.input_type = one.input ? one.input->type : ElementType::float32,
                                      .input = input,
                                      .weights = one.weights,
@@ -244,7 +289,8 @@ std::optional<Group> convolution(Lowering& lowering, std::int32_t index) {
                                      .groups = node.integer("group", 1),
                                      .arithmetic = std::move(epilogue.arithmetic),
                                      .post = std::move(epilogue.post)});
-  });
+  };
+  return compile_either(lowering, product, node.inputs[0], 0, make);
 }
 
 namespace {
@@ -333,7 +379,7 @@ std::optional<Group> matrix_product(Lowering& lowering, std::int32_t index) {
   }
   const std::int64_t columns = output.back(), rows = graph::element_count(output) / std::max<std::int64_t>(1, columns);
   const std::int64_t depth = right_transposed ? right[1] : right[0];
-  return compile(lowering, product, [&](const Product& one, const Tail&, Epilogue epilogue, Tensor bias) {
+  const auto make = [&](const Product& one, const Tail&, Epilogue epilogue, Tensor bias) {
     onednn::MatmulSpec spec{.input_type = one.input ? one.input->type : ElementType::float32,
                             .left = {rows, depth},
                             .right_type = one.weights.type(),
@@ -348,7 +394,8 @@ std::optional<Group> matrix_product(Lowering& lowering, std::int32_t index) {
                             .post = std::move(epilogue.post)};
     fold_zero_point(spec);
     return onednn::make_matmul(spec);
-  });
+  };
+  return compile_either(lowering, product, node.inputs[0], right_transposed ? 0 : 1, make);
 }
 
 }  // namespace ns::runtime

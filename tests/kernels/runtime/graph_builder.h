@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/onednn/int8_arithmetic.h"
 #include "kernels/runtime/session.h"
 
 namespace ns::runtime {
@@ -79,7 +80,8 @@ class GraphBuilder {
   // Random int8 weights with one scale a channel along `axis`.
   graph::ValueId int8_weights(const graph::Shape& shape, std::int64_t axis, float scale) {
     graph::Tensor stored(graph::ElementType::int8, shape);
-    for (std::int8_t& one : stored.values<std::int8_t>()) one = static_cast<std::int8_t>(pick(-127, 127));
+    const int limit = onednn::exact_weight_limit();  // as the quantizer of this machine makes them
+    for (std::int8_t& one : stored.values<std::int8_t>()) one = static_cast<std::int8_t>(pick(-limit, limit));
     const std::int64_t channels = shape[static_cast<std::size_t>(axis)];
     std::vector<float> scales;
     for (std::int64_t i = 0; i < channels; ++i) scales.push_back(scale * real(0.5F, 1.5F));
