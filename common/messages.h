@@ -6,82 +6,24 @@
 #pragma once
 
 #include <cstdint>
-#include <msgpack.hpp>
 #include <string>
 #include <vector>
 
 #include "common/id.h"
 #include "common/job.h"
 
-// States and outcomes travel as their words, ids as plain strings.
-namespace msgpack {
-MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
-  namespace adaptor {
-
-  template <typename Enum>
-  struct WordAsEnum {
-    const msgpack::object& operator()(const msgpack::object& object, Enum& value) const {
-      if (object.type != msgpack::type::STR) throw msgpack::type_error();
-      ns::from_text(std::string_view(object.via.str.ptr, object.via.str.size), value);
-      return object;
-    }
-  };
-  template <typename Enum>
-  struct EnumAsWord {
-    template <typename Stream>
-    msgpack::packer<Stream>& operator()(msgpack::packer<Stream>& packer, const Enum& value) const {
-      return packer.pack(ns::to_text(value));
-    }
-  };
-
-  template <>
-  struct convert<ns::TaskState> : WordAsEnum<ns::TaskState> {};
-  template <>
-  struct convert<ns::TrialState> : WordAsEnum<ns::TrialState> {};
-  template <>
-  struct convert<ns::JobKind> : WordAsEnum<ns::JobKind> {};
-  template <>
-  struct convert<ns::Outcome> : WordAsEnum<ns::Outcome> {};
-  template <>
-  struct convert<ns::CommitStatus> : WordAsEnum<ns::CommitStatus> {};
-  template <>
-  struct pack<ns::TaskState> : EnumAsWord<ns::TaskState> {};
-  template <>
-  struct pack<ns::TrialState> : EnumAsWord<ns::TrialState> {};
-  template <>
-  struct pack<ns::JobKind> : EnumAsWord<ns::JobKind> {};
-  template <>
-  struct pack<ns::Outcome> : EnumAsWord<ns::Outcome> {};
-  template <>
-  struct pack<ns::CommitStatus> : EnumAsWord<ns::CommitStatus> {};
-
-  template <typename Tag>
-  struct convert<ns::Id<Tag>> {
-    const msgpack::object& operator()(const msgpack::object& object, ns::Id<Tag>& id) const {
-      object.convert(id.text);
-      return object;
-    }
-  };
-  template <typename Tag>
-  struct pack<ns::Id<Tag>> {
-    template <typename Stream>
-    msgpack::packer<Stream>& operator()(msgpack::packer<Stream>& packer, const ns::Id<Tag>& id) const {
-      return packer.pack(id.text);
-    }
-  };
-
-  }  // namespace adaptor
-}
-}  // namespace msgpack
-
-// The define macro of msgpack-c wants at least one field.
-#define NS_EMPTY_MAP()                      \
-  template <typename Packer>                \
-  void msgpack_pack(Packer& packer) const { \
-    packer.pack_map(0);                     \
-  }                                         \
-  template <typename Object>                \
-  void msgpack_unpack(const Object&) {}
+// Names the fields that travel, in their order: declares kFieldNames, the names as written, and fields(visit), which
+// calls visit with all of them. A codec sees to the rest (wire.cpp); nothing else pays for it.
+#define NS_FIELDS(...)                                     \
+  static constexpr const char* kFieldNames = #__VA_ARGS__; \
+  template <typename Visit>                                \
+  decltype(auto) fields(Visit&& visit) {                   \
+    return visit(__VA_ARGS__);                             \
+  }                                                        \
+  template <typename Visit>                                \
+  decltype(auto) fields(Visit&& visit) const {             \
+    return visit(__VA_ARGS__);                             \
+  }
 
 namespace ns {
 
@@ -150,11 +92,11 @@ struct ErrorReply {  // number 1
   std::string message;
   std::string field;
   std::uint32_t retry_after_ms = 0;
-  MSGPACK_DEFINE_MAP(code, message, field, retry_after_ms)
+  NS_FIELDS(code, message, field, retry_after_ms)
 };
 
 struct Ok {  // number 2
-  NS_EMPTY_MAP()
+  NS_FIELDS()
 };
 
 // ---- clients
@@ -176,19 +118,19 @@ struct SubmitTask {  // -> task_accepted
   // By Redis time, from the submission on; 0: none.
   std::uint64_t delay_ms = 0;     // before its coordinator may start
   std::uint64_t deadline_ms = 0;  // until it must have ended, or fail
-  MSGPACK_DEFINE_MAP(task, kind, spec, name, priority, workers, max_attempts, timeout_ms, pool, isa, tags, memory_bytes,
-                     delay_ms, deadline_ms)
+  NS_FIELDS(task, kind, spec, name, priority, workers, max_attempts, timeout_ms, pool, isa, tags, memory_bytes,
+            delay_ms, deadline_ms)
 };
 
 struct TaskAccepted {
   TaskId task;
   bool duplicate = false;  // it was there already, with the same content
-  MSGPACK_DEFINE_MAP(task, duplicate)
+  NS_FIELDS(task, duplicate)
 };
 
 struct GetTask {  // -> task_info
   TaskId task;
-  MSGPACK_DEFINE_MAP(task)
+  NS_FIELDS(task)
 };
 
 struct TaskInfo {
@@ -217,28 +159,27 @@ struct TaskInfo {
   bool unserved = false;          // no connected worker can do what waits
   std::uint64_t begins_ms = 0;    // its coordinator waits for this time; 0: it does not
   std::uint64_t deadline_ms = 0;  // when it fails unless it has ended; 0: never
-  MSGPACK_DEFINE_MAP(task, kind, name, spec, state, priority, workers, submitted_ms, started_ms, finished_ms,
-                     trials_waiting, trials_running, trials_succeeded, trials_failed, trials_early_stopped,
-                     trials_cancelled, attempt, cancel_requested, result, error, coordinator, demands, unserved,
-                     begins_ms, deadline_ms)
+  NS_FIELDS(task, kind, name, spec, state, priority, workers, submitted_ms, started_ms, finished_ms, trials_waiting,
+            trials_running, trials_succeeded, trials_failed, trials_early_stopped, trials_cancelled, attempt,
+            cancel_requested, result, error, coordinator, demands, unserved, begins_ms, deadline_ms)
 };
 
 struct ListTasks {    // -> task_list, newest first
   std::string state;  // a TaskState, or empty for all
   std::uint32_t offset = 0;
   std::uint32_t limit = 50;
-  MSGPACK_DEFINE_MAP(state, offset, limit)
+  NS_FIELDS(state, offset, limit)
 };
 
 struct TaskList {
   std::vector<TaskInfo> tasks;
   std::uint64_t total = 0;
-  MSGPACK_DEFINE_MAP(tasks, total)
+  NS_FIELDS(tasks, total)
 };
 
 struct CancelTask {  // -> ok; of a task that has ended: ok, nothing happens
   TaskId task;
-  MSGPACK_DEFINE_MAP(task)
+  NS_FIELDS(task)
 };
 
 struct ReadEvents {  // -> events, at once or as soon as there is one or the wait ends
@@ -247,7 +188,7 @@ struct ReadEvents {  // -> events, at once or as soon as there is one or the wai
   std::uint32_t limit = 256;
   std::uint32_t wait_ms = 0;
   std::vector<std::string> types;  // only events of these types; empty: all
-  MSGPACK_DEFINE_MAP(task, after, limit, wait_ms, types)
+  NS_FIELDS(task, after, limit, wait_ms, types)
 };
 
 struct Event {
@@ -258,21 +199,21 @@ struct Event {
   std::uint32_t attempt = 0;
   std::string worker;
   std::string body;  // JSON text: parameters, metrics, result, reason; by type
-  MSGPACK_DEFINE_MAP(id, type, time_ms, trial, attempt, worker, body)
+  NS_FIELDS(id, type, time_ms, trial, attempt, worker, body)
 };
 
 struct Events {
   std::vector<Event> events;
   bool ended = false;  // the task is final and no event follows these
   std::string next;    // what to give as `after` to read on; past events of other types too
-  MSGPACK_DEFINE_MAP(events, ended, next)
+  NS_FIELDS(events, ended, next)
 };
 
 struct GetTrials {  // -> trial_list, by number
   TaskId task;
   std::uint32_t first = 0;
   std::uint32_t limit = 256;
-  MSGPACK_DEFINE_MAP(task, first, limit)
+  NS_FIELDS(task, first, limit)
 };
 
 struct TrialInfo {
@@ -286,17 +227,17 @@ struct TrialInfo {
   std::uint64_t started_ms = 0;
   std::uint64_t finished_ms = 0;
   std::uint64_t finish_order = 0;  // 1 for the first trial of the task that ended, 2 …; 0: not ended
-  MSGPACK_DEFINE_MAP(number, state, parameters, result, error, attempt, worker, started_ms, finished_ms, finish_order)
+  NS_FIELDS(number, state, parameters, result, error, attempt, worker, started_ms, finished_ms, finish_order)
 };
 
 struct TrialList {
   std::vector<TrialInfo> trials;
   std::uint32_t total = 0;
-  MSGPACK_DEFINE_MAP(trials, total)
+  NS_FIELDS(trials, total)
 };
 
 struct ListWorkers {  // -> worker_list
-  NS_EMPTY_MAP()
+  NS_FIELDS()
 };
 
 struct WorkerInfo {
@@ -318,25 +259,25 @@ struct WorkerInfo {
   std::uint64_t memory_bytes = 0;
   std::uint32_t jobs_held = 0;  // by its leases; what it has been sent and has not begun included
   bool draining = false;        // it was asked to go
-  MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, compute_busy, control_busy,
-                     started_ms, seen_ms, version, pool, tags, memory_bytes, jobs_held, draining)
+  NS_FIELDS(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, compute_busy, control_busy, started_ms,
+            seen_ms, version, pool, tags, memory_bytes, jobs_held, draining)
 };
 
 struct WorkerList {
   std::vector<WorkerInfo> workers;
   std::uint64_t now_ms = 0;
-  MSGPACK_DEFINE_MAP(workers, now_ms)
+  NS_FIELDS(workers, now_ms)
 };
 
 struct GetQueue {  // -> queue_info
-  NS_EMPTY_MAP()
+  NS_FIELDS()
 };
 
 struct QueueDepth {
   JobKind kind = JobKind::trial;
   std::uint32_t priority = 1;
   std::uint64_t ready = 0;
-  MSGPACK_DEFINE_MAP(kind, priority, ready)
+  NS_FIELDS(kind, priority, ready)
 };
 
 struct ClassDepth {
@@ -344,14 +285,14 @@ struct ClassDepth {
   std::uint32_t priority = 1;
   std::uint64_t tasks = 0;         // that have a trial to lease and room for it
   std::uint64_t coordinators = 0;  // task jobs that wait for a control slot
-  MSGPACK_DEFINE_MAP(demands, priority, tasks, coordinators)
+  NS_FIELDS(demands, priority, tasks, coordinators)
 };
 
 struct QueueCounter {        // of jobs' attempts
   std::string name;          // leased, ended (whatever their outcome), crashed, dead
   std::uint64_t total = 0;   // since Redis was empty
   std::uint64_t recent = 0;  // in the last recent_ms of queue_info
-  MSGPACK_DEFINE_MAP(name, total, recent)
+  NS_FIELDS(name, total, recent)
 };
 
 struct LeaseInfo {
@@ -361,14 +302,14 @@ struct LeaseInfo {
   std::uint32_t attempt = 0;
   std::int64_t expires_in_ms = 0;
   std::uint64_t age_ms = 0;  // since it was handed out
-  MSGPACK_DEFINE_MAP(job, worker, token, attempt, expires_in_ms, age_ms)
+  NS_FIELDS(job, worker, token, attempt, expires_in_ms, age_ms)
 };
 
 struct DeadLetter {
   JobId job;
   std::uint64_t time_ms = 0;
   std::vector<std::string> reasons;  // one an attempt
-  MSGPACK_DEFINE_MAP(job, time_ms, reasons)
+  NS_FIELDS(job, time_ms, reasons)
 };
 
 struct QueueInfo {
@@ -381,18 +322,18 @@ struct QueueInfo {
   std::vector<ClassDepth> classes;       // those where something waits, at most kMaxBatch
   std::vector<QueueCounter> counters;
   std::uint64_t recent_ms = 0;  // 10 to 20 seconds
-  MSGPACK_DEFINE_MAP(depths, delayed, leased, leases, dead, dead_letters, classes, counters, recent_ms)
+  NS_FIELDS(depths, delayed, leased, leases, dead, dead_letters, classes, counters, recent_ms)
 };
 
 struct Ping {  // -> pong
-  NS_EMPTY_MAP()
+  NS_FIELDS()
 };
 
 struct Pong {
   std::string broker;
   std::string version;
   std::uint64_t now_ms = 0;  // Redis time: a pong proves that broker and Redis are there
-  MSGPACK_DEFINE_MAP(broker, version, now_ms)
+  NS_FIELDS(broker, version, now_ms)
 };
 
 // ---- artifacts; chunks travel as the attachment frame
@@ -401,7 +342,7 @@ struct Pong {
 struct StatArtifact {  // -> artifact_info
   ArtifactId artifact;
   bool here = false;
-  MSGPACK_DEFINE_MAP(artifact, here)
+  NS_FIELDS(artifact, here)
 };
 
 struct ArtifactInfo {
@@ -409,7 +350,7 @@ struct ArtifactInfo {
   bool exists = false;
   std::uint64_t size = 0;
   bool kept = true;  // if it exists: on as many brokers as this service keeps copies; else it should be uploaded again
-  MSGPACK_DEFINE_MAP(artifact, exists, size, kept)
+  NS_FIELDS(artifact, exists, size, kept)
 };
 
 struct PutArtifact {  // + attachment -> artifact_info; exists is true once the whole is there and its hash is right
@@ -418,7 +359,7 @@ struct PutArtifact {  // + attachment -> artifact_info; exists is true once the 
   std::uint64_t offset = 0;
   std::string upload;  // the same random text for all chunks of one upload
   bool here = false;
-  MSGPACK_DEFINE_MAP(artifact, size, offset, upload, here)
+  NS_FIELDS(artifact, size, offset, upload, here)
 };
 
 struct GetArtifact {  // -> artifact_chunk
@@ -426,14 +367,14 @@ struct GetArtifact {  // -> artifact_chunk
   std::uint64_t offset = 0;
   std::uint32_t length = 0;
   bool here = false;
-  MSGPACK_DEFINE_MAP(artifact, offset, length, here)
+  NS_FIELDS(artifact, offset, length, here)
 };
 
 struct ArtifactChunk {  // + attachment
   ArtifactId artifact;
   std::uint64_t size = 0;
   std::uint64_t offset = 0;
-  MSGPACK_DEFINE_MAP(artifact, size, offset)
+  NS_FIELDS(artifact, size, offset)
 };
 
 // ---- workers
@@ -452,8 +393,8 @@ struct Hello {  // -> welcome; starts a session: credits are counted from zero a
   std::vector<std::string> tags;     // what its operator says of it; a task may ask for some
   std::uint64_t memory_bytes = 0;    // that a job of its may use; 0: not known
   std::uint32_t protocol_minor = 0;  // 1.0 did not say
-  MSGPACK_DEFINE_MAP(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version, pool, tags,
-                     memory_bytes, protocol_minor)
+  NS_FIELDS(worker, host, pid, cpus, isa, kinds, compute_slots, control_slots, version, pool, tags, memory_bytes,
+            protocol_minor)
 };
 
 struct Welcome {
@@ -463,7 +404,7 @@ struct Welcome {
   std::uint32_t lease_ms = 0;
   std::uint32_t heartbeat_ms = 0;
   std::uint32_t protocol_minor = 0;
-  MSGPACK_DEFINE_MAP(broker, version, session, lease_ms, heartbeat_ms, protocol_minor)
+  NS_FIELDS(broker, version, session, lease_ms, heartbeat_ms, protocol_minor)
 };
 
 // No reply of its own; jobs follow as they are there. Credits are cumulative over the session, so that a repeated or
@@ -473,7 +414,7 @@ struct Pull {
   std::uint64_t session = 0;
   std::uint64_t compute_credits = 0;
   std::uint64_t control_credits = 0;
-  MSGPACK_DEFINE_MAP(worker, session, compute_credits, control_credits)
+  NS_FIELDS(worker, session, compute_credits, control_credits)
 };
 
 struct Job {
@@ -488,27 +429,26 @@ struct Job {
   std::string spec;                      // the task's spec; empty: it is in the message's specs
   std::uint64_t time_limit_ms = 0;       // of this attempt; 0: none
   std::uint64_t memory_limit_bytes = 0;  // 0: the worker's own limit
-  MSGPACK_DEFINE_MAP(job, kind, task, task_kind, number, attempt, token, parameters, spec, time_limit_ms,
-                     memory_limit_bytes)
+  NS_FIELDS(job, kind, task, task_kind, number, attempt, token, parameters, spec, time_limit_ms, memory_limit_bytes)
 };
 
 struct TaskSpecText {
   TaskId task;
   std::string spec;  // JSON text
-  MSGPACK_DEFINE_MAP(task, spec)
+  NS_FIELDS(task, spec)
 };
 
 struct Jobs {  // pushed by the broker
   std::uint64_t session = 0;
   std::vector<Job> jobs;
   std::vector<TaskSpecText> specs;  // of the jobs' tasks, each once, so that a worker needs no further question
-  MSGPACK_DEFINE_MAP(session, jobs, specs)
+  NS_FIELDS(session, jobs, specs)
 };
 
 struct HeldJob {
   JobId job;
   std::uint64_t token = 0;
-  MSGPACK_DEFINE_MAP(job, token)
+  NS_FIELDS(job, token)
 };
 
 struct Heartbeat {  // -> heartbeat_reply; renews every lease listed
@@ -517,14 +457,14 @@ struct Heartbeat {  // -> heartbeat_reply; renews every lease listed
   std::uint32_t compute_busy = 0;
   std::uint32_t control_busy = 0;
   std::vector<HeldJob> jobs;
-  MSGPACK_DEFINE_MAP(worker, session, compute_busy, control_busy, jobs)
+  NS_FIELDS(worker, session, compute_busy, control_busy, jobs)
 };
 
 struct HeartbeatReply {
   std::vector<JobId> lost;  // no longer this worker's: kill, report nothing
   std::vector<JobId> cancelled;
   std::vector<JobId> early_stopped;
-  MSGPACK_DEFINE_MAP(lost, cancelled, early_stopped)
+  NS_FIELDS(lost, cancelled, early_stopped)
 };
 
 struct JobResult {
@@ -533,25 +473,25 @@ struct JobResult {
   Outcome outcome = Outcome::succeeded;
   std::string result;  // JSON text
   std::string error;   // a sentence; why it failed, with signal and last log lines where there are any
-  MSGPACK_DEFINE_MAP(job, token, outcome, result, error)
+  NS_FIELDS(job, token, outcome, result, error)
 };
 
 struct ReportResults {  // -> results_acknowledged; repeated until acknowledged
   WorkerId worker;
   std::vector<JobResult> results;
-  MSGPACK_DEFINE_MAP(worker, results)
+  NS_FIELDS(worker, results)
 };
 
 struct ResultAcknowledgement {
   JobId job;
   std::uint64_t token = 0;
   CommitStatus status = CommitStatus::committed;
-  MSGPACK_DEFINE_MAP(job, token, status)
+  NS_FIELDS(job, token, status)
 };
 
 struct ResultsAcknowledged {
   std::vector<ResultAcknowledgement> results;
-  MSGPACK_DEFINE_MAP(results)
+  NS_FIELDS(results)
 };
 
 struct Metric {
@@ -559,31 +499,31 @@ struct Metric {
   std::uint64_t token = 0;
   std::uint32_t sequence = 0;  // 0, 1, 2 … within the attempt
   std::string body;            // JSON text
-  MSGPACK_DEFINE_MAP(job, token, sequence, body)
+  NS_FIELDS(job, token, sequence, body)
 };
 
 struct ReportMetrics {  // no reply; intermediate metrics are best effort
   WorkerId worker;
   std::vector<Metric> metrics;
-  MSGPACK_DEFINE_MAP(worker, metrics)
+  NS_FIELDS(worker, metrics)
 };
 
 struct StopJob {  // pushed by the broker
   JobId job;
   std::uint64_t token = 0;
   Outcome outcome = Outcome::cancelled;  // cancelled or early_stopped
-  MSGPACK_DEFINE_MAP(job, token, outcome)
+  NS_FIELDS(job, token, outcome)
 };
 
 struct Goodbye {  // -> ok; after a drain, leases are gone already
   WorkerId worker;
   std::uint64_t session = 0;
-  MSGPACK_DEFINE_MAP(worker, session)
+  NS_FIELDS(worker, session)
 };
 
 struct Drain {  // pushed by the broker: take nothing new, let trials end, go; as SIGTERM does
   std::uint64_t session = 0;
-  MSGPACK_DEFINE_MAP(session)
+  NS_FIELDS(session)
 };
 
 // ---- coordinators
@@ -593,26 +533,26 @@ struct NewTrial {
   std::string parameters;  // JSON text
   std::uint64_t time_limit_ms = 0;
   std::uint64_t memory_limit_bytes = 0;
-  MSGPACK_DEFINE_MAP(number, parameters, time_limit_ms, memory_limit_bytes)
+  NS_FIELDS(number, parameters, time_limit_ms, memory_limit_bytes)
 };
 
 struct EnqueueTrials {  // -> trials_enqueued; a number that is there already is left as it is
   TaskId task;
   std::uint64_t token = 0;
   std::vector<NewTrial> trials;
-  MSGPACK_DEFINE_MAP(task, token, trials)
+  NS_FIELDS(task, token, trials)
 };
 
 struct TrialsEnqueued {
   std::uint32_t added = 0;
-  MSGPACK_DEFINE_MAP(added)
+  NS_FIELDS(added)
 };
 
 struct StopTrial {  // -> ok
   TaskId task;
   std::uint64_t token = 0;
   std::uint32_t number = 0;
-  MSGPACK_DEFINE_MAP(task, token, number)
+  NS_FIELDS(task, token, number)
 };
 
 struct AppendEvent {  // -> ok; the coordinator's own entries in the task's history ("task.checked", "task.best", …)
@@ -620,7 +560,7 @@ struct AppendEvent {  // -> ok; the coordinator's own entries in the task's hist
   std::uint64_t token = 0;
   std::string type;
   std::string body;  // JSON text
-  MSGPACK_DEFINE_MAP(task, token, type, body)
+  NS_FIELDS(task, token, type, body)
 };
 
 // ---- operators
@@ -628,41 +568,41 @@ struct AppendEvent {  // -> ok; the coordinator's own entries in the task's hist
 struct ListDead {  // -> dead_list, newest first
   std::uint32_t offset = 0;
   std::uint32_t limit = 256;
-  MSGPACK_DEFINE_MAP(offset, limit)
+  NS_FIELDS(offset, limit)
 };
 
 struct DeadList {
   std::vector<DeadLetter> letters;
   std::uint64_t total = 0;
   std::uint64_t now_ms = 0;
-  MSGPACK_DEFINE_MAP(letters, total, now_ms)
+  NS_FIELDS(letters, total, now_ms)
 };
 
 struct RequeueDead {  // -> dead_changed; the jobs are tried again, from their first attempt
   std::vector<JobId> jobs;
-  MSGPACK_DEFINE_MAP(jobs)
+  NS_FIELDS(jobs)
 };
 
 struct PurgeDead {  // -> dead_changed; the letters are thrown away, and nothing else
   std::vector<JobId> jobs;
-  MSGPACK_DEFINE_MAP(jobs)
+  NS_FIELDS(jobs)
 };
 
 struct DeadChange {
   JobId job;
   bool done = false;
   std::string reason;  // why not
-  MSGPACK_DEFINE_MAP(job, done, reason)
+  NS_FIELDS(job, done, reason)
 };
 
 struct DeadChanged {
   std::vector<DeadChange> changes;  // one a job, in the order asked for
-  MSGPACK_DEFINE_MAP(changes)
+  NS_FIELDS(changes)
 };
 
 struct DrainWorker {  // -> ok; the worker is pushed `drain` with its next heartbeat
   WorkerId worker;
-  MSGPACK_DEFINE_MAP(worker)
+  NS_FIELDS(worker)
 };
 
 }  // namespace ns

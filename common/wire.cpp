@@ -2,6 +2,7 @@
 
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/packing.h"
 
 namespace ns::wire {
 namespace {

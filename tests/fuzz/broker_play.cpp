@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <future>
+#include <msgpack.hpp>
 #include <optional>
 #include <set>
 #include <stdexcept>

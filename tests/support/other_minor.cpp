@@ -1,6 +1,7 @@
 #include "tests/support/other_minor.h"
 
 #include <functional>
+#include <msgpack.hpp>
 #include <set>
 #include <string>
 
