@@ -278,7 +278,7 @@ TEST_F(Door, the_authenticator_survives_requests_that_make_no_sense) {
   rude.send({"", "1.0"});
   rude.send({"", "1.0", "1", "ns.curve", "", "", "CURVE", "short"});
   rude.send({"a", "b", "c", "d", "e", "f", "g", "h", "i"});
-  for (int i = 0; i < 100; ++i) rude.send(wire::Frames(64, std::string(1000, 'x')));
+  for (int i = 0; i < 20; ++i) rude.send(wire::Frames(64, std::string(50, 'x')));
   rude.send({"", "1.0", "7", "ns.curve", "", "", "CURVE", std::string(32, 'k')});
   ASSERT_TRUE(rude.wait(30s));
   EXPECT_EQ(rude.receive()->at(2), "7");
