@@ -71,10 +71,15 @@ struct Broker::State {
 
   store::Client::Listener listener() {
     return {.on_resumed = [this] { resumed(); },
+            .on_emptied = [this] { workers.end_all(); },
+            // One that has served is not ended by a change in Redis: it waits for that to be put right.
+            .on_refused =
+                [this](const Error& error) {
+                  if (!announced) fatal = error;
+                },
             .on_work = [this] { workers.look_for_work(); },
             .on_event = [this](std::string_view tasks) { waiters.wake_listed(std::string(tasks)); },
-            .on_stop = [this](std::string_view stop) { workers.push_stop(std::string(stop)); },
-            .on_wrong_schema = [this](const Error& error) { fatal = error; }};
+            .on_stop = [this](std::string_view stop) { workers.push_stop(std::string(stop)); }};
   }
 
   void resumed() {
@@ -82,7 +87,12 @@ struct Broker::State {
     waiters.wake_all();
     // Whoever is told that this broker is ready may count on the others knowing it.
     peers.meet([this](const Peers::Known&, const std::optional<Error>& error) {
-      if (error || std::exchange(announced, true)) return;
+      if (announced) return;
+      if (error) {
+        loop.after(std::chrono::seconds(1), [this] { resumed(); });
+        return;
+      }
+      announced = true;
       if (ready) ready(router.endpoints());
     });
   }

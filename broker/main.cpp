@@ -5,12 +5,18 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
+#include <map>
 
 #include "broker/broker.h"
 #include "common/error.h"
 #include "common/log.h"
 
 namespace {
+
+using ns::broker::store::Durability;
+
+const std::map<std::string, Durability> kDurabilities{
+    {"none", Durability::none}, {"everysec", Durability::everysec}, {"always", Durability::always}};
 
 ns::broker::Broker* running = nullptr;
 
@@ -46,11 +52,24 @@ void use_all_descriptors() {
 int main(int argc, char** argv) {
   CLI::App app{"ns-broker: accepts tasks, keeps them in Redis, leases their jobs to workers"};
   ns::broker::Options options;
+  std::string redis_password_file;
   std::string log_level = "info";
   std::vector<std::string> keep_finished;
   std::uint32_t lease_ms = static_cast<std::uint32_t>(options.lease.count());
   std::uint32_t heartbeat_ms = static_cast<std::uint32_t>(options.heartbeat.count());
-  app.add_option("--redis", options.redis, "unix:/path/redis.sock or tcp://host:port")->required();
+  app.add_option("--redis", options.redis.address,
+                 "unix:/path/redis.sock, tcp://host:port or sentinel://host:port,host:port/name")
+      ->required();
+  app.add_option("--redis-user", options.redis.user, "user of Redis' ACL; broker/README.md has the rule");
+  app.add_option("--redis-password-file", redis_password_file,
+                 "file with the password; nobody but its owner may read it");
+  app.add_option("--durability", options.redis.durability, "when a task is accepted: none, everysec, always")
+      ->transform(CLI::CheckedTransformer(kDurabilities))
+      ->default_str("everysec")
+      ->take_last();
+  app.add_option("--replicas", options.redis.replicas, "replicas of Redis that must have a task before it is accepted")
+      ->check(CLI::Range(0, 8))
+      ->capture_default_str();
   app.add_option("--listen", options.listen, "ZeroMQ endpoint; may be repeated")->required()->take_all();
   app.add_option("--artifacts", options.artifacts, "folder of the artifacts, of this broker or of several")->required();
   app.add_option("--key", options.key,
@@ -109,6 +128,10 @@ int main(int argc, char** argv) {
                       "advertise");
     }
     options.keep_finished = ns::broker::parse_retention(keep_finished);
+    if (!redis_password_file.empty()) options.redis.password = ns::broker::store::read_password(redis_password_file);
+    if (!options.redis.user.empty() && options.redis.password.empty()) {
+      throw ns::Error(ns::ErrorCode::invalid, "--redis-user needs --redis-password-file", "redis-user");
+    }
     options.lease = std::chrono::milliseconds(lease_ms);
     options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
     use_all_descriptors();

@@ -7,6 +7,7 @@
 
 #include "broker/admission.h"
 #include "broker/retention.h"
+#include "broker/store/settings.h"
 #include "common/limits.h"
 
 namespace ns::net {
@@ -26,7 +27,7 @@ class TurnBatches;
 class WorkerSessions;
 
 struct Options {
-  std::string redis;                // "unix:/path" or "tcp://host:port"
+  store::Settings redis;
   std::vector<std::string> listen;  // ZeroMQ endpoints
   std::string artifacts;            // folder; may be shared with other brokers
   std::string key;                  // file of this broker's secret key; empty: tcp:// is plain

@@ -66,8 +66,8 @@ WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, std::c
     : router_(router), store_(store), lease_(lease), clock_(clock) {}
 
 void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender) {
+  // Its number may be one that was there before: a Redis that lost its last second counts from where it was.
   Session& known = sessions_[worker];
-  if (known.number >= session) return;  // answers of two hellos may cross
   known = Session{};
   known.number = session;
   known.peer = sender.peer;

@@ -46,27 +46,6 @@ std::unique_ptr<addrinfo, FreeAddresses> resolve(const Address& address) {
 
 }  // namespace
 
-Address parse_address(const std::string& text) {
-  const auto refuse = [&]() -> Error {
-    return Error(ErrorCode::invalid, "redis '" + text + "': it must be unix:/path/redis.sock or tcp://host:port",
-                 "redis");
-  };
-  Address address;
-  if (text.compare(0, 5, "unix:") == 0) {
-    address.path = text.substr(5);
-    if (address.path.empty() || address.path.size() >= sizeof(sockaddr_un::sun_path)) throw refuse();
-    return address;
-  }
-  const std::size_t colon = text.rfind(':');
-  if (text.compare(0, 6, "tcp://") != 0 || colon <= 6) throw refuse();
-  address.host = text.substr(6, colon - 6);
-  const char* begin = text.data() + colon + 1;
-  const char* end = text.data() + text.size();
-  const auto [last, failure] = std::from_chars(begin, end, address.port);
-  if (failure != std::errc() || last != end || address.port < 1 || address.port > 65535) throw refuse();
-  return address;
-}
-
 Connection::Connection(net::PollLoop& loop, const Address& address, std::function<void(const std::string&)> on_closed)
     : loop_(loop), on_closed_(std::move(on_closed)) {
   connecting_ = !(address.path.empty() ? open_tcp(address) : open_unix(address));
@@ -90,7 +69,7 @@ bool Connection::open_tcp(const Address& address) {
   const auto list = resolve(address);
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     try {
-      const bool done = connect_to(one->ai_addr, one->ai_addrlen, address.host + ":" + std::to_string(address.port));
+      const bool done = connect_to(one->ai_addr, one->ai_addrlen, text_of(address));
       const int on = 1;
       ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       ::setsockopt(descriptor_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -112,9 +91,10 @@ bool Connection::connect_to(const sockaddr* name, unsigned size, const std::stri
   throw unavailable(text, error);
 }
 
-void Connection::end() {
-  on_closed_ = [](const std::string&) {};
-  close("closed");
+void Connection::retire(net::PollLoop& loop, std::unique_ptr<Connection> connection) {
+  connection->retired_ = true;
+  loop.after(std::chrono::nanoseconds(0),
+             [retired = std::shared_ptr<Connection>(std::move(connection))] { retired->close("it is not wanted"); });
 }
 
 void Connection::command(const Arguments& first, const Arguments& rest, Callback callback) {
@@ -220,11 +200,13 @@ const Reply* Connection::next_reply() {
 }
 
 void Connection::deliver(const Reply& reply) {
-  if (on_message_ && !reply.is_error()) {
-    receive_message(reply);
+  if (on_message_ && reply.is_list()) {
+    if (!retired_) receive_message(reply);
     return;
   }
+  if (reply.is_error() && on_error_ && !retired_) on_error_(reply);
   if (waiting_.empty()) return;  // answered with an error before: this connection was closed
+  ++answered_;
   const Callback callback = std::move(waiting_.front());
   waiting_.pop_front();
   callback(reply);
@@ -245,7 +227,7 @@ void Connection::close(const std::string& why) {
   ::close(std::exchange(descriptor_, -1));
   const Error lost = lost_error();
   for (const Callback& callback : std::exchange(waiting_, {})) callback(Reply(lost));
-  on_closed_(why);
+  if (!retired_) on_closed_(why);
 }
 
 }  // namespace ns::broker::store

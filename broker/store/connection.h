@@ -7,9 +7,11 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "broker/store/address.h"
 #include "broker/store/arguments.h"
 #include "broker/store/reply.h"
 #include "common/net/poll_loop.h"
@@ -17,14 +19,6 @@
 struct sockaddr;
 
 namespace ns::broker::store {
-
-// "unix:/path/redis.sock" or "tcp://host:port".
-struct Address {
-  std::string path;  // of a unix socket, or
-  std::string host;
-  int port = 0;
-};
-Address parse_address(const std::string& text);  // Error(invalid) says what is right
 
 class Connection {
  public:
@@ -36,8 +30,12 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Answers every command that waits with Error(unavailable) and closes. Not from within a callback of this connection.
-  void end();
+  // What is done with a connection that is not wanted any more, also from within its own callbacks: it calls nothing
+  // but the callbacks of commands that wait, with Error(unavailable), and is gone at the loop's next turn.
+  static void retire(net::PollLoop&, std::unique_ptr<Connection>);
+
+  // Called with each error reply, before the command's own callback.
+  void on_error(std::function<void(const Reply&)> callback) { on_error_ = std::move(callback); }
 
   // Leaves with the next flush(). The words may come in two parts.
   void command(const Arguments& words, Callback callback) { command(words, {}, std::move(callback)); }
@@ -50,6 +48,7 @@ class Connection {
   void flush();
 
   std::size_t waiting() const { return waiting_.size(); }                 // commands without an answer
+  std::uint64_t answered() const { return answered_; }                    // commands so far
   std::size_t unwritten() const { return unwritten_.size() - written_; }  // bytes
 
  private:
@@ -70,6 +69,8 @@ class Connection {
 
   net::PollLoop& loop_;
   std::function<void(const std::string&)> on_closed_;
+  std::function<void(const Reply&)> on_error_;
+  bool retired_ = false;
   int descriptor_ = -1;
   bool connecting_ = false;
   bool blocked_ = false;  // Redis does not take more now: written as the socket says so
@@ -77,6 +78,7 @@ class Connection {
   std::size_t written_ = 0;  // of unwritten_
   ReplyReader reader_;
   std::deque<Callback> waiting_;
+  std::uint64_t answered_ = 0;
   MessageCallback on_message_;
   std::size_t unsubscribed_ = 0;  // channels that Redis has not confirmed yet
 };

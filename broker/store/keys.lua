@@ -3,6 +3,7 @@
 local SCHEMA = '2' -- of what is stored; another number in ns:schema is refused at start
 
 local schema_key = 'ns:schema' -- string
+local instance_key = 'ns:instance' -- string: random name of this data; another one when Redis was emptied
 local turn_key = 'ns:turn' -- counter: places in the rings
 local sessions_key = 'ns:sessions' -- counter: sessions of workers
 local swept_key = 'ns:swept' -- string: when a broker last swept, ms
@@ -39,3 +40,8 @@ local function control_key(priority, class) return 'ns:control:' .. priority .. 
 local work_channel = 'ns:wake:work' -- there may be something to lease
 local events_channel = 'ns:wake:events' -- '<task> <task> …': they have new events
 local stop_channel = 'ns:wake:stop' -- '<worker> <job> <token> <outcome>'
+
+-- A transition that Redis carries out when it is full too: it ends work, keeps it where it is, or makes room.
+local function register_relief(name, callback)
+  redis.register_function({ function_name = name, flags = { 'allow-oom' }, callback = callback })
+end

@@ -21,7 +21,8 @@ constexpr std::size_t kKeptUnread = 1024 * 1024;
 
 // Redis says so when it cannot now, but may later.
 bool is_passing(std::string_view error) {
-  for (const std::string_view word : {"LOADING", "BUSY", "OOM", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS"}) {
+  for (const std::string_view word :
+       {"LOADING", "BUSY", "OOM", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS", "ERR Function not found"}) {
     if (error.substr(0, word.size()) == word) return true;
   }
   return false;
@@ -69,6 +70,23 @@ Error Reply::error() const {
   if (code_end == std::string_view::npos || field_end == std::string_view::npos) wrong_shape("an error of ours");
   return Error(error_code_from(rest.substr(0, code_end)), std::string(rest.substr(field_end + 1)),
                std::string(rest.substr(code_end + 1, field_end - code_end - 1)));
+}
+
+std::string_view Reply::error_text() const {
+  return kind_ == Kind::error ? std::string_view(text_, size_) : std::string_view();
+}
+
+bool Reply::is_error_of(std::string_view begin) const { return error_text().substr(0, begin.size()) == begin; }
+
+Reply Reply::copy(std::pmr::memory_resource& memory) const {
+  if (kind_ == Kind::list) {
+    auto* elements = static_cast<Reply*>(memory.allocate(size_ * sizeof(Reply), alignof(Reply)));
+    for (std::uint32_t i = 0; i < size_; ++i) new (elements + i) Reply(list_[i].copy(memory));
+    return Reply(std::span<const Reply>(elements, size_));
+  }
+  auto* bytes = static_cast<char*>(memory.allocate(size_, 1));
+  std::memcpy(bytes, text_, size_);
+  return Reply(std::string_view(bytes, size_), kind_);
 }
 
 // Each element goes to its place in the list that was made for it, the outermost to a place of its own.

@@ -34,6 +34,10 @@ class Reply {
   // What `refuse` in state.lua wrote; else unavailable where Redis may do it later (it is
   // loading, out of memory, …), and internal where it will not.
   Error error() const;
+  std::string_view error_text() const;             // Redis' own words; empty when Redis did not say it
+  bool is_error_of(std::string_view begin) const;  // whether they begin so: "READONLY"
+
+  Reply copy(std::pmr::memory_resource&) const;  // that lives as long as this memory. REQUIRES: Redis said it
 
  private:
   friend class ReplyReader;

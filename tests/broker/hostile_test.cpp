@@ -64,10 +64,10 @@ TEST_F(HostileTest, a_connection_beyond_its_unanswered_requests_is_told_to_wait)
   Requester greedy(broker_->endpoint());
   const SubmitTask submission = make_submission();
   greedy.call<TaskAccepted>(submission);
-  const std::string seen = greedy.call<Events>(ReadEvents{submission.task, "0", 100, 0}).events.back().id;
+  const std::string seen = greedy.call<Events>(ReadEvents{submission.task, "0", 100, 0, {}}).events.back().id;
   // Long polls are under way until their wait ends.
   constexpr int kMost = 1024;
-  for (int i = 0; i < kMost; ++i) greedy.send(ReadEvents{submission.task, seen, 10, 60'000});
+  for (int i = 0; i < kMost; ++i) greedy.send(ReadEvents{submission.task, seen, 10, 60'000, {}});
   const ErrorReply refusal = greedy.refused(Ping{});
   EXPECT_EQ(refusal.code, "overloaded");
   EXPECT_GT(refusal.retry_after_ms, 0u);

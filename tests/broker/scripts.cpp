@@ -1,59 +1,22 @@
 #include "tests/broker/scripts.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <sstream>
-#include <stdexcept>
 
 #include "broker/store/library.h"
+#include "broker/store/opening.h"
 
 namespace ns::test {
 
 using broker::store::Arguments;
 using broker::store::Reply;
 
-Scripts::Scripts() : redis_(folder_.path()) {
-  const std::string path = (folder_.path() / "redis.sock").string();
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  path.copy(name.sun_path, sizeof name.sun_path - 1);
-  socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (::connect(socket_, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
-    throw std::runtime_error("no connection to the redis-server");
-  }
+Scripts::Scripts() : redis_(folder_.path()), commands_(redis_.address()) {
   command({"FUNCTION", "LOAD", "REPLACE", broker::store::kLibrary});
-  call("open", {});
-}
-
-Scripts::~Scripts() { ::close(socket_); }
-
-Reply Scripts::command(const Arguments& words) {
-  return exchange("*" + std::to_string(words.count()) + "\r\n" + words.words());
+  call("open", {"scripts"});
 }
 
 Reply Scripts::call(const std::string& function, const Arguments& arguments) {
-  const Arguments first("FCALL", "ns2_" + function, "0");
-  return exchange("*" + std::to_string(first.count() + arguments.count()) + "\r\n" + first.words() + arguments.words());
-}
-
-Reply Scripts::exchange(const std::string& command) {
-  for (std::size_t sent = 0; sent < command.size();) {
-    const ssize_t count = ::send(socket_, command.data() + sent, command.size() - sent, MSG_NOSIGNAL);
-    if (count <= 0) throw std::runtime_error("the connection is lost");
-    sent += static_cast<std::size_t>(count);
-  }
-  for (;;) {
-    if (const Reply* reply = reader_.next()) {
-      if (reply->is_error()) throw reply->error();
-      return *reply;
-    }
-    char buffer[65536];
-    const ssize_t count = ::recv(socket_, buffer, sizeof buffer, 0);
-    if (count <= 0) throw std::runtime_error("the connection is lost");
-    reader_.feed(buffer, static_cast<std::size_t>(count));
-  }
+  return commands_.exchange(broker::store::call_of(function), arguments);
 }
 
 std::string Scripts::submit(int workers, int priority, int max_attempts) {

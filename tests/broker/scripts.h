@@ -6,9 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/store/arguments.h"
-#include "broker/store/reply.h"
 #include "common/id.h"
+#include "tests/broker/redis_commands.h"
 #include "tests/support/processes.h"
 
 namespace ns::test {
@@ -16,12 +15,9 @@ namespace ns::test {
 class Scripts {
  public:
   Scripts();
-  ~Scripts();
-  Scripts(const Scripts&) = delete;
-  Scripts& operator=(const Scripts&) = delete;
 
   // Any command; an error reply is thrown.
-  broker::store::Reply command(const broker::store::Arguments& words);
+  broker::store::Reply command(const broker::store::Arguments& words) { return commands_(words); }
   broker::store::Reply call(const std::string& function, const broker::store::Arguments&);
 
   // ---- the transitions in short
@@ -51,12 +47,9 @@ class Scripts {
   std::string field(const std::string& key, const std::string& name);
 
  private:
-  broker::store::Reply exchange(const std::string& command);
-
   TempFolder folder_;
   RedisServer redis_;
-  int socket_ = -1;
-  broker::store::ReplyReader reader_;
+  RedisCommands commands_;
   std::vector<std::pair<std::string, std::string>> sessions_;
 };
 

@@ -14,10 +14,9 @@ namespace ns::test {
 namespace {
 
 using namespace std::chrono_literals;
-using broker::store::Address;
 using broker::store::Arguments;
 using broker::store::Connection;
-using broker::store::parse_address;
+using broker::store::parse_location;
 using broker::store::Reply;
 using broker::store::ReplyReader;
 
@@ -80,28 +79,13 @@ TEST(ReplyTest, errors_say_whether_a_repeat_makes_sense) {
   EXPECT_STREQ(ours.what(), "it has ended");
 }
 
-TEST(AddressTest, of_another_form_is_refused_with_the_right_ones) {
-  EXPECT_EQ(parse_address("unix:/a/b").path, "/a/b");
-  EXPECT_EQ(parse_address("tcp://here:6379").port, 6379);
-  for (const char* wrong :
-       {"", "unix:", "tcp://", "tcp://:1", "tcp://here", "tcp://here:0", "tcp://here:x", "here:1"}) {
-    try {
-      parse_address(wrong);
-      ADD_FAILURE() << wrong;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find("tcp://host:port"), std::string::npos) << wrong;
-    }
-  }
-  EXPECT_THROW(parse_address("unix:/" + std::string(200, 'x')), Error);
-}
-
 class ConnectionTest : public ::testing::Test {
  protected:
   ConnectionTest() : redis_(folder_.path()) { connect(); }
 
   void connect() {
-    connection_ =
-        std::make_unique<Connection>(loop_, parse_address(redis_.address()), [this](const std::string&) { ++closed_; });
+    connection_ = std::make_unique<Connection>(loop_, parse_location(redis_.address()).server,
+                                               [this](const std::string&) { ++closed_; });
   }
   template <typename Condition>
   void turn_until(Condition condition) {
@@ -160,7 +144,7 @@ TEST_F(ConnectionTest, what_waits_when_it_is_lost_may_be_repeated) {
 }
 
 TEST_F(ConnectionTest, messages_come_after_every_channel_is_subscribed) {
-  Connection publisher(loop_, parse_address(redis_.address()), [](const std::string&) {});
+  Connection publisher(loop_, parse_location(redis_.address()).server, [](const std::string&) {});
   std::vector<std::string> heard;
   connection_->subscribe({"a", "b"}, [&](std::string_view channel, std::string_view message) {
     heard.push_back(std::string(channel) + "=" + std::string(message));
@@ -177,7 +161,7 @@ TEST_F(ConnectionTest, none_is_made_where_nobody_listens) {
   connection_.reset();
   redis_.kill();
   EXPECT_THROW(connect(), Error);
-  Connection refused(loop_, parse_address("tcp://127.0.0.1:1"), [this](const std::string&) { ++closed_; });
+  Connection refused(loop_, parse_location("tcp://127.0.0.1:1").server, [this](const std::string&) { ++closed_; });
   turn_until([&] { return closed_ == 1; });
 }
 

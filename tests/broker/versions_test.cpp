@@ -61,7 +61,7 @@ class VersionsTest : public ::testing::Test {
     }
     worker.call<Ok>(Goodbye{hello.worker, welcome.session});
     EXPECT_EQ(client.call<TaskInfo>(GetTask{submission.task}).state, TaskState::done);
-    EXPECT_TRUE(client.call<Events>(ReadEvents{submission.task, "0", 100, 0}).ended);
+    EXPECT_TRUE(client.call<Events>(ReadEvents{submission.task, "0", 100, 0, {}}).ended);
     EXPECT_EQ(client.call<TrialList>(GetTrials{submission.task, 0, 10}).total, 1u);
   }
 

@@ -112,7 +112,8 @@ struct BrokerPlay::State {
 
   void begin() {
     broker::Options options;
-    options.redis = redis.address();
+    options.redis.address = redis.address();
+    options.redis.durability = broker::store::Durability::none;
     options.listen = {"ipc://" + (folder.path() / "broker.sock").string()};
     options.artifacts = folder.path() / "artifacts";
     options.admission.submissions_a_second = 0;

@@ -1,9 +1,11 @@
 #include "tests/support/processes.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,19 @@ TempFolder::TempFolder() {
 TempFolder::~TempFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+}
+
+int free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  const bool bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&name), size) == 0 &&
+                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) == 0;
+  ::close(socket);
+  if (!bound) throw std::runtime_error("no port is left");
+  return ntohs(name.sin_port);
 }
 
 Process::Process(const std::vector<std::string>& words) {
@@ -86,15 +101,31 @@ int Process::wait() {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-RedisServer::RedisServer(const fs::path& folder, bool append_only)
-    : folder_(folder), socket_(folder / "redis.sock"), append_only_(append_only) {
+RedisServer::RedisServer(const fs::path& folder, bool append_only, std::vector<std::string> more_options)
+    : folder_(folder), socket_(folder / "redis.sock") {
+  words_ = {"redis-server",
+            "--port",
+            "0",
+            "--unixsocket",
+            socket_.string(),
+            "--dir",
+            folder_.string(),
+            "--save",
+            "",
+            "--appendonly",
+            append_only ? "yes" : "no",
+            "--hash-max-listpack-value",
+            "1024",
+            "--logfile",
+            "",
+            "--loglevel",
+            "notice"};
+  words_.insert(words_.end(), more_options.begin(), more_options.end());
   start();
 }
 
 void RedisServer::start() {
-  process_ = std::make_unique<Process>(std::vector<std::string>{
-      "redis-server", "--port", "0", "--unixsocket", socket_.string(), "--dir", folder_.string(), "--save", "",
-      "--appendonly", append_only_ ? "yes" : "no", "--logfile", "", "--loglevel", "notice"});
+  process_ = std::make_unique<Process>(words_);
   for (;;) {  // the log line names what it accepts; its words stand behind a prefix with the time
     const std::string line = process_->wait_for_line("");
     if (line.find("ready to accept connections") != std::string::npos) return;
@@ -110,8 +141,9 @@ void RedisServer::restart() { start(); }
 BrokerProcess::BrokerProcess(const fs::path& folder, const std::string& redis_address,
                              const std::vector<std::string>& more_options, const std::string& name)
     : endpoint_("ipc://" + (folder / (name + ".sock")).string()) {
-  words_ = {std::string(NS_BIN_DIR) + "/ns-broker", "--redis",     redis_address, "--listen", endpoint_, "--artifacts",
-            (folder / "artifacts").string(),        "--log-level", "warning"};
+  words_ = {
+      std::string(NS_BIN_DIR) + "/ns-broker", "--redis",     redis_address, "--listen",     endpoint_, "--artifacts",
+      (folder / "artifacts").string(),        "--log-level", "warning",     "--durability", "none"};
   words_.insert(words_.end(), more_options.begin(), more_options.end());
   start();
 }

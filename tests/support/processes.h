@@ -24,6 +24,8 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
+int free_port();  // of TCP on loopback: that nobody listened on just now
+
 class Process {
  public:
   // Standard output is read by wait_for_line; standard error goes to the test's own.
@@ -47,7 +49,9 @@ class Process {
 // redis-server on <folder>/redis.sock, without persistence unless asked for. Answers PING when the constructor returns.
 class RedisServer {
  public:
-  explicit RedisServer(const std::filesystem::path& folder, bool append_only = false);
+  // `more_options` as on its command line: {"--maxmemory", "100mb"}; the last of a name counts.
+  explicit RedisServer(const std::filesystem::path& folder, bool append_only = false,
+                       std::vector<std::string> more_options = {});
 
   std::string address() const { return "unix:" + socket_.string(); }
   void kill();     // SIGKILL
@@ -59,11 +63,12 @@ class RedisServer {
 
   const std::filesystem::path folder_;
   const std::filesystem::path socket_;
-  const bool append_only_;
+  std::vector<std::string> words_;
   std::unique_ptr<Process> process_;
 };
 
 // ns-broker on ipc://<folder>/<name>.sock with artifacts in <folder>/artifacts; ready when the constructor returns.
+// Content with a Redis that keeps nothing, unless the options say otherwise.
 class BrokerProcess {
  public:
   BrokerProcess(const std::filesystem::path& folder, const std::string& redis_address,

@@ -79,7 +79,7 @@ end)
 
 -- The letters are thrown away; the jobs stay as they ended.
 -- KEYS: none. ARGV: job*. Result, one a job: '', or why not.
-redis.register_function('ns2_purge_dead', function(_, a)
+register_relief('ns2_purge_dead', function(_, a)
   local results = {}
   for i, id in ipairs(a) do results[i] = redis.call('ZREM', dead_key, id) == 1 and '' or NO_LETTER end
   return results

@@ -74,7 +74,7 @@ local function fail_late(batch, id)
     message = 'the task had not ended by its deadline' }))
 end
 
-redis.register_function('ns2_sweep', function(_, a)
+register_relief('ns2_sweep', function(_, a)
   local lease_ms, most = tonumber(a[1]), tonumber(a[2])
   local batch = new_batch()
   grant_grace(batch.now, lease_ms)

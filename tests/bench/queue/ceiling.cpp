@@ -27,7 +27,7 @@ class Functions {
 
   explicit Functions(Persistence persistence) : redis_(folder_.path(), persistence), connection_(redis_.socket()) {
     connection_.command({"FUNCTION", "LOAD", "REPLACE", broker::store::kLibrary});
-    call("open", {});
+    call("open", {"ceiling"});
     session_ = call("hello", {kWorker, "host", "1", "", "", kTaskKind, "1", "1", "v", "default", "", "0"}).text();
     begin_task();
   }

@@ -42,7 +42,7 @@ PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence pers
 Service::Service(Persistence persistence)
     : redis_(folder_.path(), persistence),
       // Some scenes rest, without heartbeats, while another is measured.
-      broker_(folder_.path(), redis_.address(), {"--lease", "600000"}),
+      broker_(folder_.path(), redis_.address(), {"--lease", "600000", "--durability", to_text(persistence)}),
       connection_(redis_.socket()) {}
 
 Service::Words Service::simulated_worker(const Crew& crew) const {
