@@ -61,7 +61,7 @@ TEST(BenchQueue, tells_rate_cost_and_ceiling_of_each_setting) {
 
 TEST(BenchQueue, measures_loaded_scenes_against_plain_ones) {
   const json report = measure(
-      "--runs 1 --no-throughput --no-phases --scale --scale-jobs 200 --scale-queued 1000 --scale-tasks 120 "
+      "--runs 1 --no-throughput --no-phases --scale --scale-jobs 200 --scale-queued 5000 --scale-tasks 120 "
       "--scale-workers 20");
   ASSERT_EQ(report["scale"].size(), 5u);
   for (const json& entry : report["scale"]) {

@@ -42,7 +42,8 @@ ScaleQuestion queued_jobs(Persistence persistence, const ScaleSizes& sizes) {
             scene->coordinator.skip_history();
             scene->service.add(kUsualCrew);
             return scene;
-          }};
+          },
+          true};
 }
 
 // Most of them wait for a coordinator, a hundred have trials that are ready, of a lower priority than the work.
@@ -117,17 +118,29 @@ std::vector<ScaleQuestion> scale_questions(Persistence persistence, const ScaleS
 }
 
 ScaleAnswer answer(const ScaleQuestion& question, const ScaleSizes& sizes) {
-  progress(question.name + ": setting up " + question.plain);
-  const auto plain = question.set_plain();
-  plain->warm_up(sizes.jobs, question.window);
-  progress(question.name + ": setting up " + question.loaded);
-  const auto loaded = question.set_loaded();
-  loaded->warm_up(sizes.jobs, question.window);
   ScaleAnswer answer;
-  for (std::uint32_t run = 0; run < sizes.runs; ++run) {
-    progress(question.name + ": run " + std::to_string(run + 1) + " of " + std::to_string(sizes.runs));
-    answer.plain.push_back(plain->run(sizes.jobs, question.window));
-    answer.loaded.push_back(loaded->run(sizes.jobs, question.window));
+  const auto set_up = [&](const std::string& scene, const std::function<std::unique_ptr<Scene>()>& set) {
+    progress(question.name + ": setting up " + scene);
+    auto made = set();
+    made->warm_up(sizes.jobs, question.window);
+    return made;
+  };
+  const auto run = [&](Scene& scene, std::vector<Cost>& costs) {
+    progress(question.name + ": run " + std::to_string(costs.size() + 1) + " of " + std::to_string(sizes.runs));
+    costs.push_back(scene.run(sizes.jobs, question.window));
+  };
+  auto plain = set_up(question.plain, question.set_plain);
+  if (question.never_rests) {
+    while (answer.plain.size() < sizes.runs) run(*plain, answer.plain);
+    plain.reset();
+    const auto loaded = set_up(question.loaded, question.set_loaded);
+    while (answer.loaded.size() < sizes.runs) run(*loaded, answer.loaded);
+    return answer;
+  }
+  const auto loaded = set_up(question.loaded, question.set_loaded);
+  while (answer.loaded.size() < sizes.runs) {
+    run(*plain, answer.plain);
+    run(*loaded, answer.loaded);
   }
   return answer;
 }

@@ -1,5 +1,5 @@
 // Does a job's cost grow with the work around it? Each question has two scenes, the plain one and the loaded one, that
-// are measured in turns. One thread.
+// are measured in turns where both can rest. One thread.
 #pragma once
 
 #include <functional>
@@ -26,6 +26,8 @@ struct ScaleQuestion {
   std::uint32_t window;
   std::function<std::unique_ptr<Scene>()> set_plain;
   std::function<std::unique_ptr<Scene>()> set_loaded;
+  // The loaded scene has work of its own, which would go on while the plain one is measured: each has its turn alone.
+  bool never_rests = false;
 };
 std::vector<ScaleQuestion> scale_questions(Persistence, const ScaleSizes&);
 

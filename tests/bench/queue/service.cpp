@@ -30,10 +30,27 @@ Persistence persistence_from(const std::string& word) {
 PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence persistence)
     : socket_(folder / "redis.sock") {
   const bool writes = persistence != Persistence::none;
-  process_ = std::make_unique<test::Process>(std::vector<std::string>{
-      "redis-server", "--port", "0", "--unixsocket", socket_.string(), "--dir", folder.string(), "--save", "",
-      "--appendonly", writes ? "yes" : "no", "--appendfsync", writes ? to_text(persistence) : "no",
-      "--auto-aof-rewrite-percentage", "0", "--logfile", "", "--loglevel", "notice"});
+  process_ = std::make_unique<test::Process>(std::vector<std::string>{"redis-server",
+                                                                      "--port",
+                                                                      "0",
+                                                                      "--unixsocket",
+                                                                      socket_.string(),
+                                                                      "--dir",
+                                                                      folder.string(),
+                                                                      "--save",
+                                                                      "",
+                                                                      "--appendonly",
+                                                                      writes ? "yes" : "no",
+                                                                      "--appendfsync",
+                                                                      writes ? to_text(persistence) : "no",
+                                                                      "--auto-aof-rewrite-percentage",
+                                                                      "0",
+                                                                      "--hash-max-listpack-value",
+                                                                      "1024",
+                                                                      "--logfile",
+                                                                      "",
+                                                                      "--loglevel",
+                                                                      "notice"});
   for (;;) {  // the log's words stand behind a prefix with the time
     if (process_->wait_for_line("").find("ready to accept connections") != std::string::npos) return;
   }
