@@ -84,6 +84,7 @@ Reply Reply::copy(std::pmr::memory_resource& memory) const {
     for (std::uint32_t i = 0; i < size_; ++i) new (elements + i) Reply(list_[i].copy(memory));
     return Reply(std::span<const Reply>(elements, size_));
   }
+  if (size_ == 0) return Reply(std::string_view(), kind_);  // its text may be nowhere
   auto* bytes = static_cast<char*>(memory.allocate(size_, 1));
   std::memcpy(bytes, text_, size_);
   return Reply(std::string_view(bytes, size_), kind_);

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <vector>
@@ -77,6 +78,19 @@ TEST(ReplyTest, errors_say_whether_a_repeat_makes_sense) {
   EXPECT_EQ(ours.code(), ErrorCode::stale);
   EXPECT_EQ(ours.field(), "token");
   EXPECT_STREQ(ours.what(), "it has ended");
+}
+
+TEST(ReplyTest, a_copy_outlives_what_it_was_made_of) {
+  std::pmr::monotonic_buffer_resource memory;
+  ReplyReader reader;
+  const std::string bytes = "*4\r\n$-1\r\n$0\r\n\r\n:7\r\n*1\r\n+deep\r\n";
+  reader.feed(bytes.data(), bytes.size());
+  const Reply copy = reader.next()->copy(memory);
+  reader.release();
+  EXPECT_EQ(copy.at(0).text(), "");
+  EXPECT_EQ(copy.at(1).text(), "");
+  EXPECT_EQ(copy.at(2).number(), 7u);
+  EXPECT_EQ(copy.at(3).at(0).text(), "deep");
 }
 
 class ConnectionTest : public ::testing::Test {
