@@ -78,7 +78,7 @@ class SentinelTest : public ::testing::Test {
   std::unique_ptr<api::Client> make_client(const BrokerProcess& broker) {
     api::ClientOptions options;
     options.endpoints = {broker.endpoint()};
-    options.deadline = 60s;
+    options.deadline = 150s;
     return std::make_unique<api::Client>(options);
   }
 
