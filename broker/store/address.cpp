@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:", kTcp = "tcp://", kSentinel = "sentinel://";
 
-bool begins(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
-
 // "host:port"; a host that is an IPv6 address stands in brackets.
 std::optional<Address> parse_host(std::string_view text) {
   const std::size_t colon = text.rfind(':');
@@ -46,14 +44,14 @@ std::optional<Location> parse_sentinels(std::string_view text) {
 }
 
 std::optional<Location> parse(std::string_view text) {
-  if (begins(text, kSentinel)) return parse_sentinels(text.substr(kSentinel.size()));
+  if (text.starts_with(kSentinel)) return parse_sentinels(text.substr(kSentinel.size()));
   Location location;
-  if (begins(text, kUnix)) {
+  if (text.starts_with(kUnix)) {
     location.server.path = text.substr(kUnix.size());
     if (location.server.path.empty() || location.server.path.size() >= sizeof(sockaddr_un::sun_path)) return {};
     return location;
   }
-  if (!begins(text, kTcp)) return std::nullopt;
+  if (!text.starts_with(kTcp)) return std::nullopt;
   const auto address = parse_host(text.substr(kTcp.size()));
   if (!address) return std::nullopt;
   location.server = *address;

@@ -12,22 +12,20 @@ namespace {
 
 constexpr std::string_view kLibraryName = "ns2";
 
-bool begins(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
-
 // Redis' refusal of a word of this exchange, as whoever starts the broker should read it.
 Error refusal(const Reply& reply, const Settings& settings) {
   const Error error = reply.error();
   const std::string_view text = reply.error_text();
   const std::string user = settings.user.empty() ? "the default user" : "user '" + settings.user + "'";
-  if (begins(text, "WRONGPASS") || begins(text, "ERR AUTH") || begins(text, "ERR Client sent AUTH")) {
+  if (text.starts_with("WRONGPASS") || text.starts_with("ERR AUTH") || text.starts_with("ERR Client sent AUTH")) {
     return Error(ErrorCode::unsupported, "Redis does not let " + user + " in with this password: " + std::string(text),
                  "redis-user");
   }
-  if (begins(text, "NOAUTH")) {
+  if (text.starts_with("NOAUTH")) {
     return Error(ErrorCode::unsupported, "Redis wants to know who asks: give --redis-user and --redis-password-file",
                  "redis-user");
   }
-  if (begins(text, "NOPERM")) {
+  if (text.starts_with("NOPERM")) {
     return Error(ErrorCode::unsupported,
                  "Redis does not allow " + user + " what a broker needs (" + std::string(text) +
                      "): the ACL rule in broker/README.md does",

@@ -48,8 +48,14 @@ void Sentinels::answered(const Reply& reply) {
   if (reply.is_error()) return failed(reply.error().what());
   if (!reply.is_list()) return failed("it knows no primary '" + primary_ + "'");
   Address address;
-  address.host = reply.at(0).text();
-  address.port = static_cast<int>(reply.at(1).number());
+  try {
+    address.host = reply.at(0).text();
+    const std::uint64_t port = reply.at(1).number();
+    if (address.host.empty() || port < 1 || port > 65535) return failed("it tells no address of '" + primary_ + "'");
+    address.port = static_cast<int>(port);
+  } catch (const Error& error) {  // of another shape: what listens there may be no sentinel
+    return failed(error.what());
+  }
   loop_.cancel(patience_);
   unknown_ = nullptr;
   std::exchange(found_, nullptr)(address);
