@@ -1,10 +1,17 @@
 // How a broker is told where Redis is, and what it asks of it before it uses it.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "broker/store/address.h"
+#include "broker/store/sentinels.h"
 #include "broker/store/settings.h"
 #include "common/error.h"
 #include "tests/support/processes.h"
@@ -152,6 +159,60 @@ TEST_F(SuitableTest, what_passes_is_tried_again) {
   set_info("role", "master");
   set_info("redis_version", "6.2.14");
   expect_refused(Durability::everysec, "unsupported: Redis is version 6.2.14");
+}
+
+// ---- sentinels that are none
+
+// Answers the first question on its unix socket with these bytes.
+class PretendedSentinel {
+ public:
+  PretendedSentinel(const std::string& path, std::string answer)
+      : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::strncpy(name.sun_path, path.c_str(), sizeof name.sun_path - 1);
+    if (::bind(socket_, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 || ::listen(socket_, 1) != 0) {
+      throw std::runtime_error("no socket at " + path);
+    }
+    thread_ = std::thread([this, answer = std::move(answer)] {
+      const int peer = ::accept(socket_, nullptr, nullptr);
+      char question[256];
+      if (::read(peer, question, sizeof question) > 0) {
+        [[maybe_unused]] const ssize_t ignored = ::write(peer, answer.data(), answer.size());
+      }
+      while (::read(peer, question, sizeof question) > 0) {
+      }
+      ::close(peer);
+    });
+  }
+  ~PretendedSentinel() {
+    thread_.join();
+    ::close(socket_);
+  }
+
+ private:
+  const int socket_;
+  std::thread thread_;
+};
+
+TEST(PretendedSentinelTest, an_answer_of_another_shape_is_no_answer) {
+  for (const std::string answer :
+       {"*2\r\n$1\r\nh\r\n$3\r\nabc\r\n", "*2\r\n$1\r\nh\r\n$5\r\n70000\r\n", "*2\r\n$0\r\n\r\n$1\r\n1\r\n",
+        "*1\r\n$1\r\nh\r\n", "*2\r\n*0\r\n*0\r\n", ":5\r\n", "*-1\r\n", "-ERR unknown command\r\n"}) {
+    SCOPED_TRACE(answer);
+    TempFolder folder;
+    const std::string path = (folder.path() / "s").string();
+    PretendedSentinel pretended(path, answer);
+    net::PollLoop loop;
+    std::optional<Error> error;
+    Sentinels sentinels(loop, {Address{path, "", 0}}, "ns");
+    sentinels.find_primary([](const Address& address) { ADD_FAILURE() << text_of(address); },
+                           [&](const Error& told) { error.emplace(told); });
+    while (!error && !::testing::Test::HasFailure()) loop.turn(std::chrono::seconds(1));
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code(), ErrorCode::unavailable);
+    loop.turn(std::chrono::milliseconds(1));  // the connection goes
+  }
 }
 
 }  // namespace
