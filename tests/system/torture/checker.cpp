@@ -10,6 +10,7 @@
 namespace ns::torture {
 namespace {
 
+constexpr std::uint64_t kLeastTrialsPerSecond = 5;  // a twentieth of what two busy cores manage under harm
 constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max();
 
 const std::set<std::string> kTrialEnds = {"trial.succeeded", "trial.failed", "trial.early_stopped", "trial.cancelled"};
@@ -183,12 +184,17 @@ class Checker {
     const Submission* submission = submission_of(view.id);
     if (submission == nullptr) return report("accounts", view.id, "nobody submitted it");
     check_ends(view);
-    check_answers_agree(view);
-    check_coordinators(view);
-    for (const auto& [number, life] : view.trials) check_trial(view, number, life);
+    check_leases(view.id, view.coordinators, submission->max_attempts);
+    for (const auto& [number, life] : view.trials) {
+      check_leases(view.id + "/" + std::to_string(number), life.leases, submission->max_attempts);
+    }
     check_limit(view);
     check_order(view);
     check_cancel(view, *submission);
+    if (!view.record->unread.empty()) return report("accounts", view.id, "it cannot be read: " + view.record->unread);
+    check_answers_agree(view);
+    check_coordinator_result(view);
+    for (const auto& [number, life] : view.trials) check_trial(view, number, life);
     if (is_simulated(view)) check_outcome(view, *submission);
   }
 
@@ -276,8 +282,7 @@ class Checker {
     }
   }
 
-  void check_coordinators(const TaskView& view) {
-    check_leases(view.id, view.coordinators, submission_of(view.id)->max_attempts);
+  void check_coordinator_result(const TaskView& view) {
     if (is_simulated(view) && view.record->info.state == TaskState::done) {
       check_result(view.id, view.record->info.result, view.coordinators);
     }
@@ -285,7 +290,6 @@ class Checker {
 
   void check_trial(const TaskView& view, std::uint32_t number, const TrialLife& life) {
     const std::string job = view.id + "/" + std::to_string(number);
-    check_leases(job, life.leases, submission_of(view.id)->max_attempts);
     const auto info = std::find_if(view.record->trials.begin(), view.record->trials.end(),
                                    [&](const TrialInfo& trial) { return trial.number == number; });
     if (info == view.record->trials.end()) return report("accounts", job, "it is not listed");
@@ -338,6 +342,11 @@ class Checker {
     return nullptr;
   }
 
+  bool is_unread(const std::string& job) const {
+    const auto task = evidence_.tasks.find(job.substr(0, job.find('/')));
+    return task != evidence_.tasks.end() && !task->second.unread.empty();
+  }
+
   void check_answers() {
     std::map<std::string, std::set<std::uint64_t>> accepted;  // job -> tokens under which an end was accepted
     for (const auto& [key, statuses] : answers_) {
@@ -351,7 +360,7 @@ class Checker {
       if (statuses.count("stale") > 0) {
         report("answer", job, "token " + std::to_string(token) + " was told committed and stale");
       }
-      if (job.find('/') == std::string::npos) continue;
+      if (job.find('/') == std::string::npos || is_unread(job)) continue;
       const TrialInfo* trial = trial_of(job);
       const std::string state = trial == nullptr ? "not there" : std::string(to_text(trial->state));
       if (state != outcome) report("answer", job, "told that it is committed as " + outcome + ", it is " + state);
@@ -513,6 +522,7 @@ class Checker {
 
   void check_sightings() {
     for (const Sighting& sighting : evidence_.sightings) {
+      if (is_unread(sighting.task)) continue;
       const auto found = evidence_.tasks.find(sighting.task);
       if (found == evidence_.tasks.end()) {
         report("changed", sighting.task, "a client saw it end, and it is not there");
@@ -534,6 +544,7 @@ class Checker {
   }
 
   void check_queue() {
+    for (const std::string& text : evidence_.unanswered) report("accounts", "queue", text);
     const QueueInfo& queue = evidence_.queue;
     for (const QueueDepth& depth : queue.depths) {
       if (depth.ready != 0)
@@ -564,6 +575,22 @@ class Checker {
 }  // namespace
 
 std::vector<Violation> check(const Evidence& evidence) { return Checker(evidence).run(); }
+
+std::vector<Violation> check_work(const std::map<std::string, std::uint64_t>& tally, int seconds) {
+  std::vector<Violation> violations;
+  const auto require = [&](const char* what, std::uint64_t least) {
+    const auto found = tally.find(what);
+    const std::uint64_t was = found == tally.end() ? 0 : found->second;
+    if (was >= least) return;
+    violations.push_back(
+        {"work", "round", std::to_string(was) + " " + what + ", at least " + std::to_string(least) + " were expected"});
+  };
+  require("trials succeeded", kLeastTrialsPerSecond * static_cast<std::uint64_t>(seconds));
+  require("tasks done", 1);
+  require("retries", 1);
+  require("sightings compared", 1);
+  return violations;
+}
 
 std::map<std::string, std::uint64_t> tally(const Evidence& evidence) {
   std::map<std::string, std::uint64_t> counts;

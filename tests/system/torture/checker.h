@@ -15,6 +15,7 @@
 //   fairness      no task has two turns while another of its priority, which may, has none
 //   order         within a task the first attempts start in the order of their numbers
 //   changed       what a client saw of something ended is what is there in the end
+//   work          work went on under fire, and the fire was felt
 // Where the history leaves open what was so at a moment, the doubt is the queue's.
 #pragma once
 
@@ -33,6 +34,10 @@ struct Violation {
 };
 
 std::vector<Violation> check(const Evidence&);
+
+// Whether there was enough to check, from the tally of a round with so much harm: a queue that does nothing breaks no
+// other promise.
+std::vector<Violation> check_work(const std::map<std::string, std::uint64_t>& tally, int seconds);
 
 // What there was to check: tasks and trials by how they ended, leases, retries, stale reports refused, …
 std::map<std::string, std::uint64_t> tally(const Evidence&);

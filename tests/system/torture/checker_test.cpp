@@ -259,6 +259,23 @@ TEST(Checker, misses_the_dead_letter_of_what_was_given_up) {
   EXPECT_EQ(story.broken(), Promises{});
 }
 
+TEST(Checker, judges_a_task_that_cannot_be_read_by_its_history) {
+  Story story;
+  story.add("A", {10, 20});
+  story.erase("A", "trial.succeeded", 1);
+  story.record("A").trials.clear();
+  story.record("A").unread = "a counter is no number";
+  EXPECT_EQ(story.broken(), (std::vector<std::string>{"accounts", "lost"}));
+}
+
+TEST(Checker, asks_for_work) {
+  const std::map<std::string, std::uint64_t> busy = {
+      {"trials succeeded", 1000}, {"tasks done", 10}, {"retries", 5}, {"sightings compared", 3}};
+  EXPECT_TRUE(check_work(busy, 20).empty());
+  EXPECT_EQ(check_work({}, 20).size(), 4u);
+  EXPECT_EQ(check_work(busy, 10'000).size(), 1u);
+}
+
 TEST(Checker, sees_what_is_left_in_the_queue) {
   Story story;
   story.add("A", {10});

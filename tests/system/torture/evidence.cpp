@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "common/api/client.h"
+#include "common/error.h"
 #include "tests/system/torture/journal.h"
 #include "tests/system/torture/redis_view.h"
 
@@ -86,6 +87,23 @@ std::vector<Event> all_events(api::Client& client, const TaskId& task) {
   }
 }
 
+// A queue that has lost count of something may be unable to tell what it is asked; that is evidence too.
+TaskRecord read_task(api::Client& client, const TaskId& task, const Submission& submission) {
+  TaskRecord record;
+  try {
+    record.events = all_events(client, task);
+    record.trials = client.all_trials(task);
+    record.info = client.get_task(task);
+  } catch (const Error& error) {
+    record.unread = error.what();
+    record.info.task = task;
+    record.info.kind = submission.kind;
+    record.info.priority = submission.priority;
+    record.info.workers = submission.workers;
+  }
+  return record;
+}
+
 }  // namespace
 
 std::map<std::string, Submission> read_submissions(const Cluster& cluster) {
@@ -106,15 +124,21 @@ Evidence gather(const Cluster& cluster) {
   options.endpoints = cluster.control_endpoints();
   options.deadline = std::chrono::seconds(30);
   api::Client client(options);
-  for (TaskInfo& listed : all_tasks(client)) {
-    TaskRecord& record = evidence.tasks[listed.task.text];
-    record.info = client.get_task(listed.task);
-    record.events = all_events(client, listed.task);
-    record.trials = client.all_trials(listed.task);
-  }
   RedisView redis(cluster.redis_socket());
   redis.wait_for_no_leases(std::chrono::milliseconds(3 * cluster.options().lease_ms));
-  evidence.queue = client.get_queue();
+  for (const std::string& task : redis.tasks()) {
+    evidence.tasks[task] = read_task(client, {task}, evidence.submissions[task]);
+  }
+  try {
+    const std::size_t listed = all_tasks(client).size();
+    if (listed != evidence.tasks.size()) {
+      evidence.unanswered.push_back(std::to_string(listed) + " tasks are listed, Redis has " +
+                                    std::to_string(evidence.tasks.size()));
+    }
+    evidence.queue = client.get_queue();
+  } catch (const Error& error) {
+    evidence.unanswered.push_back(error.what());
+  }
   evidence.dead = redis.dead_letters();
   evidence.leftovers = redis.leftovers(evidence.tasks);
   return evidence;

@@ -63,6 +63,8 @@ std::string RedisView::text(const std::vector<std::string>& command) {
   return reply->str != nullptr ? std::string(reply->str, reply->len) : "";
 }
 
+std::vector<std::string> RedisView::tasks() { return list({"ZRANGE", "ns:tasks", "0", "-1"}); }
+
 long long RedisView::number(const std::vector<std::string>& command) { return call(context_, command)->integer; }
 
 std::vector<std::string> RedisView::all_keys() { return list({"KEYS", "ns:*"}); }
@@ -85,7 +87,7 @@ void RedisView::wait_for_no_leases(std::chrono::milliseconds most) {
 
 std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRecord>& tasks) {
   std::vector<std::string> found;
-  const std::set<std::string> kept = {"ns:schema",       "ns:turn",  "ns:sessions", "ns:swept",   "ns:tasks",
+  const std::set<std::string> kept = {"ns:schema",       "ns:instance", "ns:turn",  "ns:sessions", "ns:swept",   "ns:tasks",
                                       "ns:dead",         "ns:depth", "ns:workers",  "ns:classes", "ns:brokers",
                                       "ns:brokers:keys", "ns:stats", "ns:stats:1",  "ns:stats:2"};
   for (const std::string& key : all_keys()) {

@@ -21,6 +21,7 @@ class RedisView {
   RedisView(const RedisView&) = delete;
   RedisView& operator=(const RedisView&) = delete;
 
+  std::vector<std::string> tasks();
   std::map<std::string, std::vector<std::string>> dead_letters();
   // Until no worker is noted as having leases; in vain after `most`.
   void wait_for_no_leases(std::chrono::milliseconds most);

@@ -43,6 +43,9 @@ class Round {
     const Evidence evidence = gather(cluster_);
     report.tally = tally(evidence);
     report.violations = check(evidence);
+    for (Violation& violation : check_work(report.tally, options_.seconds)) {
+      report.violations.push_back(std::move(violation));
+    }
     for (const std::string& defect : defects_) report.violations.push_back({"alive", "process", defect});
     if (cluster_.network() != nullptr) report.packets = cluster_.network()->counts();
     return report;

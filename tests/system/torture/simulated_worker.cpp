@@ -170,7 +170,8 @@ void SimulatedWorker::take_trial(const Job& job) {
   trial.plan = plan_for(parameters, job.attempt);
   trial.due = now() + std::chrono::milliseconds(parameters.at("run_ms").get<int>());
   trial.silent = trial.plan == "late" || trial.plan == "silent";
-  if (trial.silent) trial.due = now() + lease_ + lease_ / 4;
+  // Once its lease has run out, the job may wait for its next attempt, run elsewhere, or have ended there.
+  if (trial.silent) trial.due = now() + lease_ * static_cast<int>(between(random_, 110, 300)) / 100;
   trials_[job.job.text] = std::move(trial);
   held_before_[job.job.text] = job;
 }
