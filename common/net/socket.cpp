@@ -27,8 +27,10 @@ constexpr std::size_t kLarge = 4u << 10;
 constexpr std::size_t kMostUnread = 32u << 20;
 constexpr std::size_t kMostUnreadByAll = 512u << 20;
 constexpr std::chrono::milliseconds kHandshake{5000};
-constexpr std::chrono::milliseconds kPathHeartbeat{2000};  // ZeroMQ's own: proves the TCP path, not the program behind
-constexpr std::chrono::milliseconds kPathTimeout{10000};
+constexpr std::chrono::milliseconds kPathHeartbeat{1000};  // ZeroMQ's own: proves the TCP path, not the program behind
+// After it an unanswered heartbeat ends the connection. With the pause before it, and a trial's before its next attempt,
+// the work of a host that was lost begins anew within five seconds.
+constexpr std::chrono::milliseconds kPathTimeout{2500};
 constexpr int kBacklog = 1024;
 
 void set_common_options(zmq::socket_t& socket) {
