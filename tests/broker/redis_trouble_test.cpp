@@ -2,6 +2,7 @@
 // replicas, of other settings; and that the ACL rules of broker/README.md are enough.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -108,6 +109,54 @@ TEST_F(RedisTroubleTest, a_broker_that_comes_back_to_a_full_redis_reads) {
   }
   EXPECT_EQ(make_client()->get_task(submission.task).task, submission.task);
   EXPECT_EQ(client_->refused(make_submission()).code, "unavailable");
+}
+
+// A file that may not grow stands for a disk without room.
+TEST_F(RedisTroubleTest, a_full_disk_does_nothing_by_half) {
+  const auto previous = ::signal(SIGXFSZ, SIG_IGN);  // for redis-server, which inherits it
+  start();
+  ::signal(SIGXFSZ, previous);
+  const auto limit_files = [&](rlim_t bytes) {
+    const rlimit limit{bytes, RLIM_INFINITY};
+    ASSERT_EQ(::prlimit(redis_->process().pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  };
+  FakeWorker worker(broker_->endpoint(), "w1");
+  const Job coordinator = coordinate(worker);
+  const std::string written(redis->info("aof_current_size"));
+  limit_files(std::stoull(written) + 200'000);
+
+  SubmitTask submission = make_submission();
+  submission.spec = '"' + std::string(20'000, 'x') + '"';
+  std::vector<TaskId> accepted{coordinator.task};
+  std::string refused;
+  while (refused.empty() && accepted.size() < 1000) {
+    submission.task = make_task_id();
+    try {
+      accepted.push_back(client_->call<TaskAccepted>(submission).task);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unavailable) << error.what();
+      EXPECT_NE(std::string(error.what()).find("AOF"), std::string::npos) << error.what();
+      refused = submission.task.text;
+    }
+  }
+  ASSERT_FALSE(refused.empty());
+  EXPECT_FALSE(exists("ns:task:" + refused));
+  EXPECT_EQ(client_->call<TaskList>(ListTasks{}).total, accepted.size()) << "reading goes on";
+  try {
+    worker.report(coordinator, Outcome::succeeded);
+    ADD_FAILURE() << "a result was committed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unavailable) << error.what();
+  }
+
+  limit_files(RLIM_INFINITY);
+  EXPECT_FALSE(make_client()->submit(submission).duplicate) << "nothing was left of the first try";
+  accepted.push_back(submission.task);
+  EXPECT_EQ(worker.report(coordinator, Outcome::succeeded), CommitStatus::committed);
+  redis_->kill();
+  redis_->restart();
+  const auto client = make_client();
+  for (const TaskId& task : accepted) EXPECT_EQ(client->get_task(task).task, task);
 }
 
 TEST_F(RedisTroubleTest, writes_that_redis_refuses_for_now_may_be_repeated) {
