@@ -57,7 +57,7 @@ struct Evidence {
   std::map<std::string, std::uint64_t> goodbyes;  // worker -> when it said so
   std::map<std::string, TaskRecord> tasks;
   QueueInfo queue;
-  std::vector<std::string> unanswered;  // what a broker could not tell
+  std::vector<std::string> unanswered;                   // what a broker could not tell
   std::map<std::string, std::vector<std::string>> dead;  // job -> reasons, from Redis itself
   std::vector<std::string> leftovers;                    // what should not be in Redis any more, or is not known
 };

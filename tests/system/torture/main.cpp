@@ -2,6 +2,7 @@
 //
 //   torture [--seconds S] [--hours H] [--seed N] [--json]
 //   torture recovery [--samples N] [--json]
+//   torture losses [--json]
 //
 // A round starts redis-server, brokers, workers and clients, does harm to them at random for a while, lets all of it
 // heal, waits until everything that was accepted has ended, and gives the evidence to the checker. Long runs are rounds
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "tests/system/torture/losses.h"
 #include "tests/system/torture/network.h"
 #include "tests/system/torture/recovery.h"
 #include "tests/system/torture/round.h"
@@ -101,6 +103,12 @@ int main(int count, char** words) {
   recovery->add_option("--lease", recovery_options.lease_ms, "of the broker, in ms")->capture_default_str();
   recovery->add_option("--heartbeat", recovery_options.heartbeat_ms, "of the broker, in ms")->capture_default_str();
   recovery->fallthrough();
+
+  auto* losses = app.add_subcommand("losses", "counts what is gone of what was acknowledged, when Redis is lost");
+  LossOptions loss_options;
+  losses->add_option("--submit", loss_options.seconds, "seconds of submitting before the harm")->capture_default_str();
+  losses->add_option("--cut-off", loss_options.cut_off, "seconds that a primary is cut off")->capture_default_str();
+  losses->fallthrough();
   CLI11_PARSE(app, count, words);
 
   try {
@@ -118,6 +126,12 @@ int main(int count, char** words) {
       const std::vector<Recovery> all = measure_recovery(recovery_options);
       std::cout << (json ? as_json(all) : as_table(all));
       return 0;
+    }
+    if (*losses) {
+      loss_options.obstacle = no_network ? "not wanted" : Network::obstacle();
+      const std::vector<Loss> all = measure_losses(loss_options);
+      std::cout << (json ? as_json(all) : as_table(all));
+      return as_promised(all) ? 0 : 1;
     }
     round.obstacle = no_network ? "not wanted" : Network::obstacle();
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(static_cast<std::int64_t>(hours * 3600));

@@ -44,7 +44,9 @@ std::string task_of(const std::string& key, const std::string& begin) {
 }  // namespace
 
 RedisView::RedisView(const std::string& socket) : context_(redisConnectUnix(socket.c_str())) {
-  if (context_ == nullptr || context_->err != 0) throw std::runtime_error("no Redis at " + socket);
+  if (context_ != nullptr && context_->err == 0) return;
+  if (context_ != nullptr) redisFree(context_);
+  throw std::runtime_error("no Redis at " + socket);
 }
 RedisView::~RedisView() { redisFree(context_); }
 
@@ -87,9 +89,9 @@ void RedisView::wait_for_no_leases(std::chrono::milliseconds most) {
 
 std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRecord>& tasks) {
   std::vector<std::string> found;
-  const std::set<std::string> kept = {"ns:schema",       "ns:instance", "ns:turn",  "ns:sessions", "ns:swept",   "ns:tasks",
-                                      "ns:dead",         "ns:depth", "ns:workers",  "ns:classes", "ns:brokers",
-                                      "ns:brokers:keys", "ns:stats", "ns:stats:1",  "ns:stats:2"};
+  const std::set<std::string> kept = {"ns:schema",  "ns:instance",     "ns:turn",  "ns:sessions", "ns:swept",
+                                      "ns:tasks",   "ns:dead",         "ns:depth", "ns:workers",  "ns:classes",
+                                      "ns:brokers", "ns:brokers:keys", "ns:stats", "ns:stats:1",  "ns:stats:2"};
   for (const std::string& key : all_keys()) {
     const bool is_job = begins(key, "ns:job:");
     if (is_job || begins(key, "ns:task:")) {

@@ -21,6 +21,10 @@ class RedisView {
   RedisView(const RedisView&) = delete;
   RedisView& operator=(const RedisView&) = delete;
 
+  // Throw when Redis answers with an error.
+  std::vector<std::string> list(const std::vector<std::string>& command);  // an array of texts
+  std::string text(const std::vector<std::string>& command);
+
   std::vector<std::string> tasks();
   std::map<std::string, std::vector<std::string>> dead_letters();
   // Until no worker is noted as having leases; in vain after `most`.
@@ -29,8 +33,6 @@ class RedisView {
   std::vector<std::string> leftovers(const std::map<std::string, TaskRecord>& tasks);
 
  private:
-  std::vector<std::string> list(const std::vector<std::string>& command);  // an array of texts
-  std::string text(const std::vector<std::string>& command);
   long long number(const std::vector<std::string>& command);
   std::vector<std::string> all_keys();
 
