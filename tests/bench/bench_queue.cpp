@@ -14,6 +14,7 @@ using namespace ns::bench;
 
 struct Flags {
   std::vector<std::string> persistence{"everysec"};
+  std::vector<std::string> transport{"ipc"};
   std::string worker = "simulated";
   bool grid = false;
   bool no_throughput = false;
@@ -32,6 +33,8 @@ constexpr const char* kAbout =
     "  bench_queue --grid                     1, 2, 4 workers with 1, 2, 8, 50, 256 credits\n"
     "  bench_queue --ceiling                  and what the same functions reach without a broker, in turns\n"
     "  bench_queue --appendonly everysec,always,none\n"
+    "  bench_queue --transport ipc,curve      and with encryption, in turns\n"
+    "  bench_queue --worker real              ns-worker in place of a simulated one\n"
     "  bench_queue --peer bullmq,celery       and other queues (README of tests/bench/peers), in turns\n"
     "  bench_queue --scale                    and with 1,000,000 jobs, 10,000 tasks, 102 rings, 2,000 workers\n"
     "\n"
@@ -46,7 +49,8 @@ Json measure(const Settings& settings, const Flags& flags) {
               {"runs", settings.runs},
               {"window", settings.window},
               {"worker", flags.worker},
-              {"persistence", flags.persistence}}}};
+              {"persistence", flags.persistence},
+              {"transport", flags.transport}}}};
   if (!flags.no_throughput) json["throughput"] = report_throughput(settings);
   if (!flags.no_phases) json["phases"] = report_phases(settings);
   if (flags.functions) json["functions"] = report_functions(settings);
@@ -87,6 +91,11 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->check(CLI::IsMember({"none", "everysec", "always"}))
       ->capture_default_str();
+  app.add_option("--transport", flags.transport,
+                 "How peers reach the broker, a list of ipc, tcp, curve (tcp, encrypted, with keys)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"ipc", "tcp", "curve"}))
+      ->capture_default_str();
   app.add_option("--window", settings.window, "Jobs sent whose results are not seen yet, at most")
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
@@ -126,6 +135,8 @@ int main(int argc, char** argv) {
     settings.worker = flags.worker == "real" ? Crew::Kind::real : Crew::Kind::simulated;
     settings.persistence.clear();
     for (const std::string& word : flags.persistence) settings.persistence.push_back(persistence_from(word));
+    settings.transport.clear();
+    for (const std::string& word : flags.transport) settings.transport.push_back(transport_from(word));
     for (const std::string& peer : settings.peers) require_peer(peer);
     settings.scale.runs = settings.runs;
     const Json json = measure(settings, flags);

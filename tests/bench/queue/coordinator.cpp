@@ -25,8 +25,9 @@ const std::vector<std::string> kEnds{"trial.succeeded", "trial.failed", "trial.e
 
 }  // namespace
 
-Coordinator::Coordinator(const std::string& endpoint)
-    : link_(context_, endpoint),
+Coordinator::Coordinator(const std::string& endpoint, const net::PeerKeys& client, const net::PeerKeys& worker)
+    : client_(context_, endpoint, client),
+      link_(context_, endpoint, worker),
       id_{"bench-client-" + std::to_string(::getpid())},
       parameters_(json_of(kParametersBytes)) {
   Hello hello;
@@ -51,19 +52,15 @@ void Coordinator::submit_one(const TaskId& id, std::uint32_t priority) {
   submit.name = "bench";
   submit.priority = priority;
   submit.workers = limits::kMaxTaskWorkers;
-  link_.send(submit);
+  client_.send(submit);
 }
 
 void Coordinator::submit(std::uint32_t tasks, std::uint32_t priority) {
   std::uint32_t sent = 0;
-  for (std::uint32_t accepted = 0; accepted < tasks;) {
+  for (std::uint32_t accepted = 0; accepted < tasks; ++accepted) {
     for (; sent < tasks && sent - accepted < kMostSubmissions; ++sent) submit_one(make_task_id(), priority);
-    const Received received = next();
-    if (received.is<TaskAccepted>()) {
-      ++accepted;
-    } else {
-      take(received);
-    }
+    client_.expect<TaskAccepted>();
+    renew_leases_when_due();
   }
 }
 

@@ -1,8 +1,8 @@
 // Coordinator: the client's side of the bench over the real protocol. Submits tasks, takes their task jobs as a worker
 // with control slots would, enqueues trials, and follows the tasks' events until it has seen every trial's result.
 //
-// One connection, one thread. Throws when a trial ends twice, or otherwise than well, and when nothing moves for a
-// minute.
+// Two connections, as a client and a worker's coordinator have them; one thread. Throws when a trial ends
+// twice, or otherwise than well, and when nothing moves for a minute.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ namespace ns::bench {
 
 class Coordinator {
  public:
-  explicit Coordinator(const std::string& endpoint);
+  Coordinator(const std::string& endpoint, const net::PeerKeys& client, const net::PeerKeys& worker);
 
   // So many tasks that stay pending: nobody takes their task jobs. Their kind is the same.
   void submit(std::uint32_t tasks, std::uint32_t priority);
@@ -62,7 +62,8 @@ class Coordinator {
   void submit_one(const TaskId&, std::uint32_t priority);
 
   net::Context context_;
-  Link link_;
+  Link client_;  // submits
+  Link link_;    // everything else
   const WorkerId id_;
   Pull pull_;
   std::chrono::milliseconds heartbeat_{0};

@@ -28,7 +28,8 @@ struct Received {
 
 class Link {
  public:
-  Link(net::Context& context, const std::string& endpoint) : dealer_(context, endpoint) {}
+  Link(net::Context& context, const std::string& endpoint, const net::PeerKeys& keys = {})
+      : dealer_(context, endpoint, keys) {}
 
   // The request's number. Throws when the broker has not read what was sent for too long.
   template <typename Message>

@@ -12,7 +12,7 @@ using Seconds = std::chrono::duration<double>;
 
 // With the plan's crew, not yet at work, and tasks that have room for its jobs.
 std::unique_ptr<Scene> set(const ThroughputPlan& plan) {
-  auto scene = std::make_unique<Scene>(plan.persistence);
+  auto scene = std::make_unique<Scene>(plan.deployment);
   scene->service.add(plan.crew);
   scene->coordinator.open(tasks_for(plan.jobs + kWarmUp));
   return scene;

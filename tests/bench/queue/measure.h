@@ -33,7 +33,7 @@ class CostMeter {
 };
 
 struct ThroughputPlan {
-  Persistence persistence = Persistence::everysec;
+  Deployment deployment;
   Crew crew;
   std::uint32_t jobs = 0;
   std::uint32_t window = 0;  // jobs submitted whose results are not seen yet

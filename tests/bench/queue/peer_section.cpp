@@ -28,11 +28,12 @@ void run_ours(const Settings& settings, Persistence persistence, Contender& us) 
   const std::uint32_t credits = *std::max_element(settings.credits.begin(), settings.credits.end());
   const Crew crew{settings.worker, 1, 1, credits, false};
   us.name = fmt::format("ns {}, credit {}", NS_VERSION, credits);
-  us.setting = to_text(persistence) + ", 1 worker";
-  const Cost cost = measure_throughput({persistence, crew, settings.jobs, settings.window});
+  const Deployment deployment{persistence, settings.transport.front()};
+  us.setting = to_text(deployment) + ", 1 worker";
+  const Cost cost = measure_throughput({deployment, crew, settings.jobs, settings.window});
   std::vector<double> trips;
   if (settings.round_trips > 0) {
-    trips = measure_round_trips({persistence, crew, settings.round_trips, 1}).milliseconds;
+    trips = measure_round_trips({deployment, crew, settings.round_trips, 1}).milliseconds;
   }
   us.add(cost, trips);
 }

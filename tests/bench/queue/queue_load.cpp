@@ -73,9 +73,12 @@ int main(int argc, char** argv) {
       "queue_load: workers that speak the protocol and do nothing, for bench_queue.\n"
       "Prints a line when all are connected; leases from SIGUSR1 on; ends at SIGTERM."};
   ns::bench::Flags flags;
+  std::string key, broker_key;
   flags.plan.kind = ns::bench::kTaskKind;
   flags.plan.name = "load";
   app.add_option("--broker", flags.plan.broker, "Endpoint of the broker")->required();
+  app.add_option("--key", key, "File of the workers' secret key, where the broker has one");
+  app.add_option("--broker-key", broker_key, "Public key of the broker, or the file with it");
   app.add_option("--name", flags.plan.name, "Worker ids begin so")->capture_default_str();
   app.add_option("--kind", flags.plan.kind, "Task kind that they work for")->capture_default_str();
   app.add_option("--workers", flags.workers, "How many")->check(CLI::Range(1, 20'000))->capture_default_str();
@@ -84,6 +87,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
+    flags.plan.keys = ns::net::read_peer_keys(key, broker_key);
     ns::bench::run(flags);
     return 0;
   } catch (const std::exception& error) {

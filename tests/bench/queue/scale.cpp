@@ -12,32 +12,32 @@ constexpr Crew kUsualCrew{Crew::Kind::simulated, 1, 1, 256, false};
 
 std::uint32_t measured_jobs(const ScaleSizes& sizes) { return sizes.jobs * sizes.runs + kWarmUp; }
 
-std::unique_ptr<Scene> scene_with(Persistence persistence, std::uint32_t tasks) {
-  auto scene = std::make_unique<Scene>(persistence);
+std::unique_ptr<Scene> scene_with(const Deployment& deployment, std::uint32_t tasks) {
+  auto scene = std::make_unique<Scene>(deployment);
   scene->coordinator.open(tasks);
   return scene;
 }
 
-std::unique_ptr<Scene> plain_scene(Persistence persistence, const ScaleSizes& sizes) {
-  auto scene = scene_with(persistence, tasks_for(measured_jobs(sizes)));
+std::unique_ptr<Scene> plain_scene(const Deployment& deployment, const ScaleSizes& sizes) {
+  auto scene = scene_with(deployment, tasks_for(measured_jobs(sizes)));
   scene->service.add(kUsualCrew);
   return scene;
 }
 
 // New jobs wait behind the old ones: as many are queued after each run as before it.
-ScaleQuestion queued_jobs(Persistence persistence, const ScaleSizes& sizes) {
+ScaleQuestion queued_jobs(const Deployment& deployment, const ScaleSizes& sizes) {
   const std::uint32_t tasks = tasks_for(sizes.queued + measured_jobs(sizes)) + 1;
   return {"jobs queued",
           number(tasks) + " tasks, none queued",
           number(tasks) + " tasks, " + number(sizes.queued) + " queued",
           kWindow,
           [=] {
-            auto scene = scene_with(persistence, tasks);
+            auto scene = scene_with(deployment, tasks);
             scene->service.add(kUsualCrew);
             return scene;
           },
           [=] {
-            auto scene = scene_with(persistence, tasks);
+            auto scene = scene_with(deployment, tasks);
             scene->coordinator.enqueue(sizes.queued);
             scene->coordinator.skip_history();
             scene->service.add(kUsualCrew);
@@ -47,15 +47,15 @@ ScaleQuestion queued_jobs(Persistence persistence, const ScaleSizes& sizes) {
 }
 
 // Most of them wait for a coordinator, a hundred have trials that are ready, of a lower priority than the work.
-ScaleQuestion open_tasks(Persistence persistence, const ScaleSizes& sizes) {
+ScaleQuestion open_tasks(const Deployment& deployment, const ScaleSizes& sizes) {
   constexpr std::uint32_t kWithTrials = 100, kTrialsEach = 20;
   return {"tasks open",
           "none beside the work's own",
           number(sizes.tasks) + " beside",
           kWindow,
-          [=] { return plain_scene(persistence, sizes); },
+          [=] { return plain_scene(deployment, sizes); },
           [=] {
-            auto scene = scene_with(persistence, tasks_for(measured_jobs(sizes)));
+            auto scene = scene_with(deployment, tasks_for(measured_jobs(sizes)));
             const std::uint32_t with_trials = std::min(kWithTrials, sizes.tasks);
             scene->coordinator.open_beside(with_trials, 3, kTrialsEach);
             scene->coordinator.submit(sizes.tasks - with_trials, 2);
@@ -65,39 +65,39 @@ ScaleQuestion open_tasks(Persistence persistence, const ScaleSizes& sizes) {
 }
 
 // All jobs of a run are enqueued as fast as may be, so that every task has some ready most of the time.
-ScaleQuestion round_robin(Persistence persistence, const ScaleSizes& sizes) {
+ScaleQuestion round_robin(const Deployment& deployment, const ScaleSizes& sizes) {
   constexpr std::uint32_t kTasksOfPriority = 34;
   return {"priorities x tasks",
           "as few tasks as have room",
           "3 x 34",
           sizes.jobs,
-          [=] { return plain_scene(persistence, sizes); },
+          [=] { return plain_scene(deployment, sizes); },
           [=] {
-            auto scene = std::make_unique<Scene>(persistence);
+            auto scene = std::make_unique<Scene>(deployment);
             for (const std::uint32_t priority : {1, 2, 3}) scene->coordinator.open(kTasksOfPriority, priority);
             scene->service.add(kUsualCrew);
             return scene;
           }};
 }
 
-ScaleQuestion idle_workers(Persistence persistence, const ScaleSizes& sizes) {
+ScaleQuestion idle_workers(const Deployment& deployment, const ScaleSizes& sizes) {
   return {"workers connected",
           "1 with 256 credits",
           number(sizes.workers) + " idle ones beside it",
           kWindow,
-          [=] { return plain_scene(persistence, sizes); },
+          [=] { return plain_scene(deployment, sizes); },
           [=] {
-            auto scene = plain_scene(persistence, sizes);
+            auto scene = plain_scene(deployment, sizes);
             scene->service.add({Crew::Kind::simulated, 1, sizes.workers, 1, true});
             return scene;
           }};
 }
 
-ScaleQuestion busy_workers(Persistence persistence, const ScaleSizes& sizes) {
+ScaleQuestion busy_workers(const Deployment& deployment, const ScaleSizes& sizes) {
   const std::uint32_t few = std::max(sizes.workers / 20, 1u);
   const auto scene_of = [=](std::uint32_t workers) {
     return [=] {
-      auto scene = scene_with(persistence, tasks_for(measured_jobs(sizes)));
+      auto scene = scene_with(deployment, tasks_for(measured_jobs(sizes)));
       scene->service.add({Crew::Kind::simulated, 1, workers, 1, false});
       return scene;
     };
@@ -112,9 +112,9 @@ ScaleQuestion busy_workers(Persistence persistence, const ScaleSizes& sizes) {
 
 }  // namespace
 
-std::vector<ScaleQuestion> scale_questions(Persistence persistence, const ScaleSizes& sizes) {
-  return {queued_jobs(persistence, sizes), open_tasks(persistence, sizes), round_robin(persistence, sizes),
-          idle_workers(persistence, sizes), busy_workers(persistence, sizes)};
+std::vector<ScaleQuestion> scale_questions(const Deployment& deployment, const ScaleSizes& sizes) {
+  return {queued_jobs(deployment, sizes), open_tasks(deployment, sizes), round_robin(deployment, sizes),
+          idle_workers(deployment, sizes), busy_workers(deployment, sizes)};
 }
 
 ScaleAnswer answer(const ScaleQuestion& question, const ScaleSizes& sizes) {

@@ -29,7 +29,7 @@ struct ScaleQuestion {
   // The loaded scene has work of its own, which would go on while the plain one is measured: each has its turn alone.
   bool never_rests = false;
 };
-std::vector<ScaleQuestion> scale_questions(Persistence, const ScaleSizes&);
+std::vector<ScaleQuestion> scale_questions(const Deployment&, const ScaleSizes&);
 
 struct ScaleAnswer {
   std::vector<Cost> plain;

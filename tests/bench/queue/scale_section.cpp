@@ -21,9 +21,9 @@ Json report_scale(const Settings& settings) {
   Json json = Json::array();
   Table table(
       {"", "plain", "jobs/s (least-most)", "loaded", "jobs/s (least-most)", "rate", "CPU us a job", "loaded", "CPU"});
-  const Persistence persistence = settings.persistence.front();
+  const Deployment deployment{settings.persistence.front(), settings.transport.front()};
   allow_open_files(settings.scale.workers);  // the broker inherits it
-  for (const ScaleQuestion& question : scale_questions(persistence, settings.scale)) {
+  for (const ScaleQuestion& question : scale_questions(deployment, settings.scale)) {
     const ScaleAnswer costs = answer(question, settings.scale);
     const Repeated plain{costs.plain}, loaded{costs.loaded};
     const double rate = loaded.rate().median / plain.rate().median;
@@ -41,7 +41,7 @@ Json report_scale(const Settings& settings) {
   }
   if (!settings.json) {
     std::printf("\nScale, %s: %s jobs measured in turns; CPU is Redis' and the broker's\n\n",
-                to_text(persistence).c_str(), number(settings.scale.jobs).c_str());
+                to_text(deployment).c_str(), number(settings.scale.jobs).c_str());
     table.print();
   }
   return json;

@@ -1,6 +1,7 @@
 // Scene: a service with a client that coordinates tasks on it, ready to be measured again and again. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "common/limits.h"
@@ -15,7 +16,10 @@ inline constexpr std::uint32_t kWarmUp = 2000;  // jobs: connections, allocators
 inline std::uint32_t tasks_for(std::uint32_t trials) { return trials / limits::kMaxTrials + 1; }
 
 struct Scene {
-  explicit Scene(Persistence persistence) : service(persistence), coordinator(service.endpoint()), meter(service) {}
+  explicit Scene(const Deployment& deployment)
+      : service(deployment),
+        coordinator(service.endpoint(), service.client_keys(), service.worker_keys()),
+        meter(service) {}
 
   // The crew is at work, and has done a few jobs.
   void warm_up(std::uint32_t jobs, std::uint32_t window) {

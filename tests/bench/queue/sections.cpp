@@ -17,9 +17,9 @@ std::uint32_t jobs_for(const Settings& settings, const Crew& crew) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(settings.jobs, crew.in_all() * kJobsEachCredit));
 }
 
-std::string title_of(const Crew& crew, Persistence persistence) {
+std::string title_of(const Crew& crew, const Deployment& deployment) {
   return fmt::format("{} worker{} x credit {}, {}", crew.processes, crew.processes == 1 ? "" : "s", crew.credits,
-                     to_text(persistence));
+                     to_text(deployment));
 }
 
 std::vector<std::string> cpu_columns(const Repeated& repeated) {
@@ -33,17 +33,52 @@ std::vector<std::string> cpu_columns(const Repeated& repeated) {
   return columns;
 }
 
-std::vector<std::string> cost_row(const std::string& title, const Repeated& repeated, const std::string& ratio) {
+std::vector<std::string> cost_row(const std::string& title, const Repeated& repeated) {
   std::vector<std::string> row{title, number(repeated.jobs()), text_of(repeated.rate())};
   const auto cpu = cpu_columns(repeated);
   row.insert(row.end(), cpu.begin(), cpu.end());
-  row.insert(row.end(), {number(repeated.fcall_us(), 2), number(repeated.append_only_bytes()), ratio});
+  row.insert(row.end(), {number(repeated.fcall_us(), 2), number(repeated.append_only_bytes())});
   return row;
 }
 
-const std::vector<std::string> kCostHeader{
-    "CPU us a job in ->", "jobs",  "jobs/s (least-most)", "redis", "broker", "workers", "client", "all",
-    "in functions",       "AOF B", "of ceiling"};
+std::string percent(double part) { return fmt::format("{:.0f} %", 100 * part); }
+
+const std::vector<std::string> kCostHeader{"CPU us a job in ->",
+                                           "jobs",
+                                           "jobs/s (least-most)",
+                                           "redis",
+                                           "broker",
+                                           "workers",
+                                           "client",
+                                           "all",
+                                           "in functions",
+                                           "AOF bytes",
+                                           "of ceiling",
+                                           "of the first transport"};
+
+std::vector<Crew> crews_of(const Settings& settings) {
+  std::vector<Crew> crews;
+  for (const std::uint32_t workers : settings.workers) {
+    for (const std::uint32_t credits : settings.credits) crews.push_back({settings.worker, workers, 1, credits, false});
+  }
+  return crews;
+}
+
+// One run of each transport and, when it is wanted, of the ceiling, then the next of each.
+std::vector<Repeated> measure_in_turns(const Settings& settings, Persistence persistence, const Crew& crew,
+                                       Repeated& ceiling) {
+  std::vector<Repeated> by_transport(settings.transport.size());
+  for (std::uint32_t run = 0; run < settings.runs; ++run) {
+    for (std::size_t i = 0; i < by_transport.size(); ++i) {
+      const Deployment deployment{persistence, settings.transport[i]};
+      progress(fmt::format("{}: run {} of {}", title_of(crew, deployment), run + 1, settings.runs));
+      by_transport[i].costs.push_back(
+          measure_throughput({deployment, crew, jobs_for(settings, crew), settings.window}));
+    }
+    if (settings.ceiling) ceiling.costs.push_back(measure_ceiling(persistence, settings.jobs));
+  }
+  return by_transport;
+}
 
 // Calls a job inside Redis, the most frequent first.
 void print_calls(const Repeated& repeated) {
@@ -79,31 +114,36 @@ Json report_throughput(const Settings& settings) {
   Repeated last;
   for (const Persistence persistence : settings.persistence) {
     Repeated ceiling;
-    for (const std::uint32_t workers : settings.workers) {
-      for (const std::uint32_t credits : settings.credits) {
-        ThroughputPlan plan{persistence, {settings.worker, workers, 1, credits, false}, 0, settings.window};
-        plan.jobs = jobs_for(settings, plan.crew);
-        Repeated product;
-        for (std::uint32_t run = 0; run < settings.runs; ++run) {
-          progress(fmt::format("{}: run {} of {}", title_of(plan.crew, persistence), run + 1, settings.runs));
-          product.costs.push_back(measure_throughput(plan));
-          if (settings.ceiling) ceiling.costs.push_back(measure_ceiling(persistence, settings.jobs));
-        }
-        Json entry{{"persistence", to_text(persistence)}, {"workers", workers}, {"credits", credits}};
+    for (const Crew& crew : crews_of(settings)) {
+      const std::vector<Repeated> by_transport = measure_in_turns(settings, persistence, crew, ceiling);
+      for (std::size_t i = 0; i < by_transport.size(); ++i) {
+        const Repeated& product = by_transport[i];
+        const Deployment deployment{persistence, settings.transport[i]};
+        Json entry{{"persistence", to_text(persistence)},
+                   {"transport", to_text(deployment.transport)},
+                   {"workers", crew.processes},
+                   {"credits", crew.credits}};
         entry.update(json_of(product));
-        const double part = settings.ceiling ? product.rate().median / ceiling.rate().median : 0;
-        if (settings.ceiling) entry["of_ceiling"] = part;
+        std::vector<std::string> row = cost_row(title_of(crew, deployment), product);
+        if (settings.ceiling) {
+          entry["of_ceiling"] = product.rate().median / ceiling.rate().median;
+          row.push_back(percent(entry["of_ceiling"]));
+        }
+        if (i > 0) {
+          entry["of_first_transport"] = product.rate().median / by_transport[0].rate().median;
+          row.resize(kCostHeader.size() - 1);
+          row.push_back(percent(entry["of_first_transport"]));
+        }
         json.push_back(std::move(entry));
-        table.add(cost_row(title_of(plan.crew, persistence), product,
-                           settings.ceiling ? fmt::format("{:.0f} %", 100 * part) : ""));
-        last = std::move(product);
+        table.add(std::move(row));
       }
+      last = by_transport.front();
     }
     if (!settings.ceiling) continue;
     Json entry{{"persistence", to_text(persistence)}, {"ceiling", true}};
     entry.update(json_of(ceiling));
     json.push_back(std::move(entry));
-    table.add(cost_row("ceiling: the same functions, no broker, " + to_text(persistence), ceiling, "100 %"));
+    table.add(cost_row("ceiling: the same functions, no broker, " + to_text(persistence), ceiling));
   }
   if (!settings.json) {
     std::printf("\nThroughput: submit, lease, run, commit, result visible\n\n");
@@ -114,15 +154,15 @@ Json report_throughput(const Settings& settings) {
 }
 
 Json report_phases(const Settings& settings) {
-  const Persistence persistence = settings.persistence.front();
+  const Deployment deployment{settings.persistence.front(), settings.transport.front()};
   // Real workers cannot be held back until all is enqueued without their start being measured too.
   const Crew crew{Crew::Kind::simulated, settings.workers.front(), 1,
                   *std::max_element(settings.credits.begin(), settings.credits.end()), false};
-  const ThroughputPlan plan{persistence, crew, jobs_for(settings, crew), settings.window};
+  const ThroughputPlan plan{deployment, crew, jobs_for(settings, crew), settings.window};
   Repeated enqueued, done;
   std::uint64_t history = 0;
   for (std::uint32_t run = 0; run < settings.runs; ++run) {
-    progress(fmt::format("phases apart, {}: run {} of {}", title_of(crew, persistence), run + 1, settings.runs));
+    progress(fmt::format("phases apart, {}: run {} of {}", title_of(crew, deployment), run + 1, settings.runs));
     const Phases phases = measure_phases(plan);
     enqueued.costs.push_back(phases.enqueued);
     done.costs.push_back(phases.done);
@@ -133,14 +173,14 @@ Json report_phases(const Settings& settings) {
   const double history_bytes = static_cast<double>(history) / plan.jobs;
   if (!settings.json) {
     Table table(kCostHeader);
-    table.add(cost_row("enqueue alone", enqueued, ""));
-    table.add(cost_row("then lease, commit, see the result", done, ""));
-    std::printf("\nPhases apart: %s\n\n", title_of(crew, persistence).c_str());
+    table.add(cost_row("enqueue alone", enqueued));
+    table.add(cost_row("then lease, commit, see the result", done));
+    std::printf("\nPhases apart: %s\n\n", title_of(crew, deployment).c_str());
     table.print();
     std::printf("\nmemory in Redis: %s bytes a queued job, %s a finished one, of which its history %s\n",
                 number(queued_bytes).c_str(), number(finished_bytes).c_str(), number(history_bytes).c_str());
   }
-  return {{"persistence", to_text(persistence)},
+  return {{"persistence", to_text(deployment.persistence)},
           {"enqueue", json_of(enqueued)},
           {"lease_and_commit", json_of(done)},
           {"memory_bytes_per_queued_job", queued_bytes},
@@ -181,24 +221,28 @@ Json report_functions(const Settings& settings) {
 Json report_round_trips(const Settings& settings) {
   Json json = Json::array();
   Table table({"", "jobs", "p50 ms", "p90", "p99", "most", "redis", "broker", "workers", "client", "all us CPU"});
-  for (const Persistence persistence : settings.persistence) {
-    progress(fmt::format("one job at a time, {}", to_text(persistence)));
-    const RoundTrips trips =
-        measure_round_trips({persistence, {settings.worker, 1, 1, 1, false}, settings.round_trips, 1});
+  const auto add = [&](const Deployment& deployment) {
+    progress("one job at a time, " + to_text(deployment));
+    const Crew crew{settings.worker, 1, 1, 1, false};
+    const RoundTrips trips = measure_round_trips({deployment, crew, settings.round_trips, 1});
     const Repeated cost{{trips.cost}};
     const auto at = [&](double part) { return percentile(trips.milliseconds, part); };
-    std::vector<std::string> row{"one job at a time, " + to_text(persistence), number(settings.round_trips)};
+    std::vector<std::string> row{"one job at a time, " + to_text(deployment), number(settings.round_trips)};
     for (const double part : {0.5, 0.9, 0.99, 1.0}) row.push_back(number(at(part), 3));
     const auto cpu = cpu_columns(cost);
     row.insert(row.end(), cpu.begin(), cpu.end());
     table.add(std::move(row));
-    json.push_back({{"persistence", to_text(persistence)},
+    json.push_back({{"persistence", to_text(deployment.persistence)},
+                    {"transport", to_text(deployment.transport)},
                     {"jobs", settings.round_trips},
                     {"p50_ms", at(0.5)},
                     {"p90_ms", at(0.9)},
                     {"p99_ms", at(0.99)},
                     {"most_ms", at(1)},
                     {"cost", json_of(cost)}});
+  };
+  for (const Persistence persistence : settings.persistence) {
+    for (const Transport transport : settings.transport) add({persistence, transport});
   }
   if (!settings.json) {
     std::printf("\nRound trip of a single job: from sending it to seeing its result\n\n");

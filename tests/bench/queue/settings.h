@@ -18,6 +18,7 @@ struct Settings {
   std::vector<std::uint32_t> workers{1};
   std::vector<std::uint32_t> credits{50, 256};
   std::vector<Persistence> persistence{Persistence::everysec};
+  std::vector<Transport> transport{Transport::ipc};
   Crew::Kind worker = Crew::Kind::simulated;
   bool ceiling = false;
   std::vector<std::string> peers;

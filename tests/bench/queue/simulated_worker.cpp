@@ -10,7 +10,7 @@
 namespace ns::bench {
 
 SimulatedWorker::SimulatedWorker(net::PollLoop& loop, net::Context& context, const Plan& plan)
-    : loop_(loop), link_(context, plan.broker), plan_(plan), result_(json_of(kResultBytes)) {
+    : loop_(loop), link_(context, plan.broker, plan.keys), plan_(plan), result_(json_of(kResultBytes)) {
   Hello hello;
   hello.worker = {plan.name};
   hello.host = "bench";

@@ -17,6 +17,7 @@ class SimulatedWorker {
  public:
   struct Plan {
     std::string broker;
+    net::PeerKeys keys;
     std::string name;
     std::string kind;
     std::uint32_t credits = 1;
