@@ -8,10 +8,12 @@
 
 #include <charconv>
 #include <cmath>
+#include <ctime>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <regex>
 #include <sstream>
 
 #include "common/error.h"
@@ -429,6 +431,7 @@ TaskFile parse_task(std::string_view text, const std::filesystem::path& folder) 
   task.tags = spec["requirements"]["tags"].get<std::vector<std::string>>();
   task.memory_bytes = parse_bytes(spec["requirements"]["memory"].get<std::string>(), "requirements.memory");
   task.delay = parse_duration(spec["delay"].get<std::string>(), "delay");
+  task.begin = parse_moment(spec["begin"].get<std::string>(), "begin");
   task.deadline = parse_duration(spec["deadline"].get<std::string>(), "deadline");
   task.timeout = parse_duration(spec["stop"]["timeout"].get<std::string>(), "stop.timeout");
   return task;
@@ -493,6 +496,32 @@ std::chrono::milliseconds parse_duration(std::string_view text, const std::strin
            field);
   }
   return std::chrono::milliseconds(std::llround(*milliseconds));
+}
+
+std::chrono::milliseconds parse_moment(std::string_view text, const std::string& field) {
+  if (text.empty()) return std::chrono::milliseconds(0);
+  static const std::regex form(
+      R"((\d{4})-(\d\d)-(\d\d)[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d)))");
+  std::cmatch parts;
+  const auto number = [&](std::size_t group) { return parts[group].matched ? std::stoi(parts[group].str()) : 0; };
+  if (std::regex_match(text.data(), text.data() + text.size(), parts, form)) {
+    std::tm utc{};
+    utc.tm_year = number(1) - 1900;
+    utc.tm_mon = number(2) - 1;
+    utc.tm_mday = number(3);
+    const std::tm asked = utc;
+    const std::time_t day = ::timegm(&utc);  // makes a day that there is of one that there is not
+    const bool is_day = utc.tm_year == asked.tm_year && utc.tm_mon == asked.tm_mon && utc.tm_mday == asked.tm_mday;
+    const auto time = std::chrono::seconds(day) + std::chrono::hours(number(4)) + std::chrono::minutes(number(5)) +
+                      std::chrono::seconds(number(6));
+    const auto east = std::chrono::hours(number(8)) + std::chrono::minutes(number(9));
+    const auto moment = parts[7] == "-" ? time + east : time - east;
+    if (is_day && moment.count() > 0) return moment;
+  }
+  refuse(fmt::format("{}\"{}\" is not a moment; expected one with its zone, such as 2027-01-31T22:00Z or "
+                     "2027-01-31T23:00+01:00",
+                     prefix(field), text.substr(0, 80)),
+         field);
 }
 
 std::uint64_t parse_bytes(std::string_view text, const std::string& field) {

@@ -31,6 +31,7 @@ struct TaskFile {
   std::vector<std::string> tags;
   std::uint64_t memory_bytes = 0;
   std::chrono::milliseconds delay{0};     // from its submission until it begins
+  std::chrono::milliseconds begin{0};     // since 1970: not before it; 0: at once
   std::chrono::milliseconds deadline{0};  // from its submission until it fails; 0: never
   std::vector<FileField> files;           // without those that are artifact ids already
 };
@@ -56,6 +57,9 @@ std::string yaml_to_json(std::string_view text);
 
 // "250ms", "90s", "10m", "2h", or a plain number of seconds. Error(invalid) names `field`.
 std::chrono::milliseconds parse_duration(std::string_view text, const std::string& field);
+// "2027-01-31T22:00Z", with seconds and another zone than UTC too: milliseconds since 1970; "" is 0. Error(invalid) names
+// `field`.
+std::chrono::milliseconds parse_moment(std::string_view text, const std::string& field);
 // "512MiB", "2GiB", "1000000". Error(invalid) names `field`.
 std::uint64_t parse_bytes(std::string_view text, const std::string& field);
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +13,8 @@
 #include "client/terminal/text.h"
 #include "client/watch/follow.h"
 #include "client/watch/history.h"
+#include "common/error.h"
+#include "common/limits.h"
 #include "common/task_spec.h"
 
 namespace ns::client {
@@ -46,6 +49,20 @@ class UploadBar {
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
+// By the service's clock, whatever this machine's says.
+std::uint64_t delay_of(api::Client& client, const TaskFile& file) {
+  const auto delay = static_cast<std::uint64_t>(file.delay.count()),
+             begin = static_cast<std::uint64_t>(file.begin.count());
+  if (begin == 0) return delay;
+  const std::uint64_t now = client.ping().now_ms;
+  const std::uint64_t ahead = begin > now ? begin - now : 0;
+  if (ahead > limits::kMaxDelayMs) {
+    throw Error(ErrorCode::invalid, fmt::format("begin: it is {} ahead; expected 366d at most", duration_text(ahead)),
+                "begin");
+  }
+  return std::max(delay, ahead);
+}
+
 SubmitTask upload(api::Client& client, const TaskFile& file) {
   std::vector<std::string> artifacts;
   for (const FileField& field : file.files) {
@@ -65,7 +82,7 @@ SubmitTask upload(api::Client& client, const TaskFile& file) {
   request.isa = file.isa;
   request.tags = file.tags;
   request.memory_bytes = file.memory_bytes;
-  request.delay_ms = static_cast<std::uint64_t>(file.delay.count());
+  request.delay_ms = delay_of(client, file);
   request.deadline_ms = static_cast<std::uint64_t>(file.deadline.count());
   return request;
 }

@@ -196,6 +196,7 @@ class Walk {
     const std::string text = value.get<std::string>();
     if (format == "duration") parse_duration(text, place.path);
     if (format == "bytes") parse_bytes(text, place.path);
+    if (format == "moment") parse_moment(text, place.path);
     if (format == "artifact" && on_artifact_) on_artifact_(place, text);
     if (format == "line" && has_control_character(text)) {
       refuse(place, fmt::format("{} holds control characters; expected {}", shown(value), expectation(schema)));
@@ -320,6 +321,7 @@ std::string string_expectation(const json& schema) {
   const std::string format = schema.value("format", "");
   if (format == "artifact") return "a path, or sha256:… of an artifact";
   if (format == "duration") return "a time such as 250ms, 90s, 10m or 2h";
+  if (format == "moment") return "a time such as 2027-01-31T22:00Z or 2027-01-31T23:00+01:00, or \"\"";
   if (format == "bytes") return "a size such as 512MiB or 2GiB";
   if (format == "word") return "a word of lower-case letters, digits, \"_\", \"-\" and \".\"";
   const std::string what = format == "line" ? "one line of text" : "text";

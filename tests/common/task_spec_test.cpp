@@ -101,11 +101,28 @@ TEST_F(TaskSpec, pool_requirements_delay_and_deadline_are_read) {
   EXPECT_EQ(task.deadline, 2h);
 }
 
+TEST_F(TaskSpec, when_a_task_begins_is_read_with_its_zone) {
+  EXPECT_EQ(parse(quantize()).begin, 0s);
+  EXPECT_EQ(parse(quantize("begin: 2027-01-31T22:00Z\n")).begin, 1801432800s);
+  EXPECT_EQ(parse(quantize("begin: \"2027-01-31 23:00:01+01:00\"\n")).begin, 1801432801s);
+  EXPECT_EQ(parse(quantize("begin: 2027-01-31T16:30:00-05:30\n")).begin, 1801432800s);
+  for (const char* wrong : {"tomorrow", "2027-01-31", "2027-01-31T22:00", "2027-02-30T22:00Z", "2027-01-31T24:00Z",
+                            "2027-01-31T22:00Zulu", "1969-12-31T22:00Z", "2027-13-01T22:00Z"}) {
+    try {
+      parse(quantize("begin: \"" + std::string(wrong) + "\"\n"));
+      ADD_FAILURE() << wrong;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.field(), "begin") << error.what();
+      EXPECT_NE(std::string(error.what()).find(wrong), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST_F(TaskSpec, every_kind_has_the_fields_that_all_share) {
   for (const std::string& kind : task_kinds()) {
     const json fields = json::parse(schema_of(kind)).at("properties");
     for (const char* shared :
-         {"name", "stop", "limits", "workers", "priority", "pool", "requirements", "delay", "deadline"}) {
+         {"name", "stop", "limits", "workers", "priority", "pool", "requirements", "delay", "begin", "deadline"}) {
       EXPECT_TRUE(fields.contains(shared)) << kind << " has no " << shared;
     }
   }

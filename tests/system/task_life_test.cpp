@@ -2,6 +2,12 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <iomanip>
+#include <sstream>
+
 #include "tests/system/stack.h"
 
 namespace ns::testing {
@@ -85,6 +91,33 @@ TEST(Drain, told_twice_a_worker_ends_at_once) {
   const History history = stack.wait_for_end(task);
   expect_every_trial_ended_once(history);
   EXPECT_EQ(history.task.trials_succeeded, 2u) << history.text();
+}
+
+TEST(Scheduled, a_task_is_not_touched_before_its_moment) {
+  Stack stack;
+  BrokerProcess& broker = stack.start_broker();
+  stack.start_worker();
+  const auto submit = [&](const std::string& begin) {
+    const std::string file = stack.folder() / "task.yaml";
+    std::ofstream(file) << "kind: nothing\ntrials: 2\nbegin: " << begin << "\n";
+    Process process({std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ns-client", "--broker",
+                     broker.endpoint(), "submit", file});
+    const TaskId task{process.wait_for_line("")};
+    EXPECT_EQ(process.wait(), 0);
+    return stack.client().get_task(task);
+  };
+  const TaskInfo past = submit("2026-01-01T00:00Z");
+  EXPECT_EQ(stack.wait_for_end(past.task).task.trials_succeeded, 2u);
+
+  const auto in_an_hour = std::chrono::system_clock::now() + std::chrono::hours(1);
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(in_an_hour);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::ostringstream moment;
+  moment << std::put_time(&utc, "%Y-%m-%dT%H:%M:%SZ");
+  const TaskInfo later = submit(moment.str());
+  EXPECT_EQ(later.state, TaskState::pending);
+  EXPECT_NEAR(static_cast<double>(later.begins_ms), static_cast<double>(seconds) * 1000, 2000);
 }
 
 TEST(Nothing, a_thousand_trials_are_held_and_run_in_batches) {
