@@ -1,6 +1,5 @@
 #include "broker/store/connection.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -31,24 +30,21 @@ Error lost_error() {
   return Error(ErrorCode::unavailable, "the connection to Redis was lost: the request may be repeated");
 }
 
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
-std::unique_ptr<addrinfo, FreeAddresses> resolve(const Address& address) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  const int failure = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &list);
-  if (failure != 0) throw Error(ErrorCode::unavailable, "host " + address.host + ": " + ::gai_strerror(failure));
-  return std::unique_ptr<addrinfo, FreeAddresses>(list);
-}
-
 }  // namespace
 
 Connection::Connection(net::PollLoop& loop, const Address& address, std::function<void(const std::string&)> on_closed)
-    : loop_(loop), on_closed_(std::move(on_closed)) {
-  connecting_ = !(address.path.empty() ? open_tcp(address) : open_unix(address));
+    : loop_(loop), on_closed_(std::move(on_closed)), text_(text_of(address)) {
+  if (!address.path.empty()) {
+    connecting_ = !open_unix(address);
+  } else if (const Addresses known = numeric_addresses(address)) {
+    connecting_ = !open_tcp(*known);
+  } else {
+    resolution_.emplace(address);
+    descriptor_ = resolution_->watched();
+    connecting_ = true;
+    watch({true, false});
+    return;
+  }
   watch({true, connecting_});
 }
 
@@ -62,14 +58,13 @@ bool Connection::open_unix(const Address& address) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
-  return connect_to(reinterpret_cast<const sockaddr*>(&name), sizeof name, address.path);
+  return connect_to(reinterpret_cast<const sockaddr*>(&name), sizeof name);
 }
 
-bool Connection::open_tcp(const Address& address) {
-  const auto list = resolve(address);
-  for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+bool Connection::open_tcp(const addrinfo& first) {
+  for (const addrinfo* one = &first;; one = one->ai_next) {
     try {
-      const bool done = connect_to(one->ai_addr, one->ai_addrlen, text_of(address));
+      const bool done = connect_to(one->ai_addr, one->ai_addrlen);
       const int on = 1;
       ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       ::setsockopt(descriptor_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -78,17 +73,36 @@ bool Connection::open_tcp(const Address& address) {
       if (one->ai_next == nullptr) throw;  // a host may have an address that is not for us, such as ::1
     }
   }
-  throw Error(ErrorCode::unavailable, "host " + address.host + " has no address");
 }
 
-bool Connection::connect_to(const sockaddr* name, unsigned size, const std::string& text) {
-  descriptor_ = ::socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (descriptor_ < 0) throw unavailable("no socket for " + text, errno);
-  if (::connect(descriptor_, name, size) == 0) return true;
-  if (errno == EINPROGRESS) return false;
+// The descriptor was that of the resolution so far.
+void Connection::resolved() {
+  Resolution resolution = std::move(*resolution_);
+  resolution_.reset();
+  try {
+    const Addresses addresses = resolution.take();
+    const int waited_for = descriptor_;
+    const bool done = open_tcp(*addresses);
+    loop_.unwatch(waited_for);
+    ::close(waited_for);
+    watch({true, true});
+    if (done) connected();
+  } catch (const Error& error) {
+    close(error.what());
+  }
+}
+
+bool Connection::connect_to(const sockaddr* name, unsigned size) {
+  const int socket = ::socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (socket < 0) throw unavailable("no socket for " + text_, errno);
+  const bool done = ::connect(socket, name, size) == 0;
+  if (done || errno == EINPROGRESS) {
+    descriptor_ = socket;
+    return done;
+  }
   const int error = errno;
-  ::close(std::exchange(descriptor_, -1));
-  throw unavailable(text, error);
+  ::close(socket);
+  throw unavailable(text_, error);
 }
 
 void Connection::retire(net::PollLoop& loop, std::unique_ptr<Connection> connection) {
@@ -130,7 +144,9 @@ void Connection::watch(net::PollLoop::Interest interest) {
 }
 
 void Connection::ready(net::PollLoop::Ready ready) {
-  if (connecting_) {
+  if (resolution_) {
+    resolved();
+  } else if (connecting_) {
     connected();
   } else if (ready.writable) {
     write();

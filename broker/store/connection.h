@@ -8,14 +8,17 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "broker/store/address.h"
 #include "broker/store/arguments.h"
 #include "broker/store/reply.h"
+#include "broker/store/resolution.h"
 #include "common/net/poll_loop.h"
 
+struct addrinfo;
 struct sockaddr;
 
 namespace ns::broker::store {
@@ -24,7 +27,7 @@ class Connection {
  public:
   using Callback = std::function<void(const Reply&)>;  // an error reply when there will be none
 
-  // Error(unavailable) where it fails at once.
+  // Error(unavailable) where it fails at once. A host's name is looked up meanwhile; commands wait.
   Connection(net::PollLoop&, const Address&, std::function<void(const std::string& why)> on_closed);
   ~Connection();  // silently: nothing is called any more
   Connection(const Connection&) = delete;
@@ -54,11 +57,12 @@ class Connection {
  private:
   // False: it is being connected.
   bool open_unix(const Address&);
-  bool open_tcp(const Address&);
-  bool connect_to(const sockaddr*, unsigned size, const std::string& text);
+  bool open_tcp(const addrinfo& first);
+  bool connect_to(const sockaddr*, unsigned size);
 
   void watch(net::PollLoop::Interest);
   void ready(net::PollLoop::Ready);
+  void resolved();
   void connected();
   void write();
   void read();
@@ -71,7 +75,9 @@ class Connection {
   std::function<void(const std::string&)> on_closed_;
   std::function<void(const Reply&)> on_error_;
   bool retired_ = false;
-  int descriptor_ = -1;
+  const std::string text_;                // of its address
+  std::optional<Resolution> resolution_;  // of its host's name, on its way
+  int descriptor_ = -1;                   // of the resolution while there is one, then of the socket
   bool connecting_ = false;
   bool blocked_ = false;  // Redis does not take more now: written as the socket says so
   std::string unwritten_;

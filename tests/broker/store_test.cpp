@@ -171,6 +171,33 @@ TEST_F(ConnectionTest, messages_come_after_every_channel_is_subscribed) {
   EXPECT_EQ(heard, (std::vector<std::string>{"=", "b=1", "a=2"}));
 }
 
+TEST_F(ConnectionTest, commands_wait_until_a_hosts_name_is_known) {
+  const int port = free_port();
+  const TempFolder folder;
+  const RedisServer on_port(folder.path(), false, {"--port", std::to_string(port)});
+  Connection named(loop_, {"", "localhost", port}, [this](const std::string&) { ++closed_; });
+  std::string answer;
+  named.command({"PING"}, [&](const Reply& reply) { answer = reply.text(); });
+  named.flush();
+  turn_until([&] { return !answer.empty(); });
+  EXPECT_EQ(answer, "PONG");
+  EXPECT_EQ(closed_, 0);
+}
+
+TEST_F(ConnectionTest, a_name_that_nobody_knows_ends_it) {
+  std::string why;
+  Connection unknown(loop_, {"", "no-such-host.invalid", 6379}, [&](const std::string& text) { why = text; });
+  int refused = 0;
+  unknown.command({"PING"}, [&](const Reply& reply) { refused += reply.is_error() ? 1 : 0; });
+  unknown.flush();
+  turn_until([&] { return !why.empty(); });
+  EXPECT_NE(why.find("no-such-host.invalid"), std::string::npos) << why;
+  EXPECT_EQ(refused, 1);
+  // Dropped while its host is looked up: nothing is called.
+  const auto dropped = std::make_unique<Connection>(loop_, parse_location("tcp://no-such-host.invalid:1").server,
+                                                    [](const std::string&) { ADD_FAILURE(); });
+}
+
 TEST_F(ConnectionTest, none_is_made_where_nobody_listens) {
   connection_.reset();
   redis_.kill();
