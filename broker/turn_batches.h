@@ -8,15 +8,17 @@
 #include <vector>
 
 #include "broker/request.h"
+#include "common/clock.h"
 #include "common/messages.h"
 
 namespace ns::broker {
 
 class EventWaiters;
+class WorkerSessions;
 
 class TurnBatches {
  public:
-  TurnBatches(store::Client&, EventWaiters&, std::chrono::milliseconds lease);
+  TurnBatches(store::Client&, EventWaiters&, WorkerSessions&, std::chrono::milliseconds lease);
 
   void add(const Request&, ReportResults);
   void add(const Request&, Heartbeat);
@@ -29,13 +31,17 @@ class TurnBatches {
   };
   struct Beat {
     Request request;
+    WorkerId worker;
     std::uint64_t session;
+    bool rests;  // it has no jobs
   };
   void flush_results();
   void flush_heartbeats();
+  void answer(const Beat&, const store::Reply&, Clock::Time asked);
 
   store::Client& store_;
   EventWaiters& waiters_;
+  WorkerSessions& workers_;
   const std::chrono::milliseconds lease_;
   std::vector<Report> reports_;
   store::Arguments results_;

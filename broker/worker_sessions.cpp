@@ -16,6 +16,11 @@ constexpr std::uint64_t kMostAsked = 512;                                   // j
 constexpr std::size_t kMostPushedBytes = limits::kMaxMessageBytes * 3 / 4;  // of one jobs message
 constexpr std::uint64_t kUnknownAmount = 32;                                // of work that another broker heard of
 
+// For how long Redis need not hear of a worker at rest: what people see as its last sign of life is older by this at most.
+constexpr std::chrono::milliseconds kRest{3000};
+// Parts of a lease: a rest must be short enough never to be taken for silence, and heartbeats leave leases trusted.
+constexpr int kRestOfLease = 4, kHeartbeatOfLease = 5;
+
 // One job of the flat lists that scripts/lease.lua returns.
 class LeasedJob {
  public:
@@ -61,9 +66,17 @@ std::size_t count_of(const store::Reply& jobs) { return jobs.list().size() / Lea
 
 }  // namespace
 
-WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, std::chrono::milliseconds lease,
-                               const Clock& clock)
-    : router_(router), store_(store), lease_(lease), clock_(clock) {}
+bool is_at_rest(const Heartbeat& heartbeat) {
+  return heartbeat.jobs.empty() && heartbeat.compute_busy == 0 && heartbeat.control_busy == 0;
+}
+
+WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, Times times, const Clock& clock)
+    : router_(router),
+      store_(store),
+      times_(times),
+      rarest_heartbeat_(std::max(times.heartbeat, std::min(limits::kRareHeartbeat, times.lease / kHeartbeatOfLease))),
+      rest_(std::min(kRest, times.lease / kRestOfLease)),
+      clock_(clock) {}
 
 void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender) {
   // Its number may be one that was there before: a Redis that lost its last second counts from where it was.
@@ -103,9 +116,52 @@ void WorkerSessions::require_own(const WorkerId& worker, const Sender& sender) c
 
 void WorkerSessions::grant(const Pull& pull) {
   Session& session = sessions_.at(pull.worker);
+  const bool more =
+      pull.compute_credits > session.compute.granted || pull.control_credits > session.control.granted;
   session.compute.granted = std::max(session.compute.granted, pull.compute_credits);
   session.control.granted = std::max(session.control.granted, pull.control_credits);
-  make_due(pull.worker, session);
+  if (more || !session.idle) make_due(pull.worker, session);  // a repeat finds no more work than before
+}
+
+std::uint32_t WorkerSessions::next_heartbeat_ms(const WorkerId& worker) {
+  const std::chrono::milliseconds share(sessions_.size() * 1000 / limits::kHeartbeatsInSecond);
+  const std::chrono::milliseconds next = std::clamp(share, times_.heartbeat, rarest_heartbeat_);
+  const auto found = sessions_.find(worker);
+  if (found != sessions_.end()) found->second.heartbeat = next;
+  return static_cast<std::uint32_t>(next.count());
+}
+
+// While a lease call is under way its answer must come first: the worker takes an answered heartbeat for a sign that the
+// jobs which it was sent before are still its own.
+bool WorkerSessions::knows(const Heartbeat& heartbeat) const {
+  const Session& session = sessions_.at(heartbeat.worker);
+  return is_at_rest(heartbeat) && !session.leasing && session.rested && clock_.now() - *session.rested < rest_;
+}
+
+void WorkerSessions::note(const WorkerId& worker, std::uint64_t session, bool at_rest, Clock::Time asked) {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end() || found->second.number != session) return;
+  found->second.rested = at_rest ? std::optional(asked) : std::nullopt;
+}
+
+void WorkerSessions::doubt_all() {
+  for (auto& [worker, session] : sessions_) session.rested.reset();
+}
+
+void WorkerSessions::hear(const std::string& worker) {
+  std::istringstream words(worker);
+  WorkerId id;
+  std::uint64_t newest = 0;
+  std::string drain;
+  if (!(words >> id.text >> newest)) return;
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  const Session& session = found->second;
+  if (session.number < newest) {
+    sessions_.erase(found);
+  } else if (session.number == newest && words >> drain) {
+    router_.send(session.peer, wire::encode(0, Drain{newest}));
+  }
 }
 
 void WorkerSessions::make_due(const WorkerId& worker, Session& session) {
@@ -146,7 +202,7 @@ void WorkerSessions::look_for_work() {
 
 void WorkerSessions::flush() {
   if (due_.empty() || !store_.is_ready()) return;
-  store::Arguments arguments(lease_.count());
+  store::Arguments arguments(times_.lease.count());
   std::vector<Asked> asked;
   std::uint64_t wanted = 0;
   std::vector<WorkerId> later;
@@ -164,7 +220,7 @@ void WorkerSessions::flush() {
     if (compute + control == 0) continue;
     if (wanted > 0 && wanted + compute + control > kMostAsked) {
       lease(arguments, std::exchange(asked, {}));
-      arguments = store::Arguments(lease_.count());
+      arguments = store::Arguments(times_.lease.count());
       wanted = 0;
     }
     wanted += compute + control;
@@ -271,10 +327,12 @@ void WorkerSessions::push_stop(const std::string& stop) {
   router_.send(found->second.peer, wire::encode(0, message));
 }
 
-void WorkerSessions::probe_silent(std::chrono::milliseconds silence) {
+void WorkerSessions::probe_silent() {
   std::vector<std::pair<WorkerId, std::uint64_t>> gone;
-  for (const auto& [worker, session] : sessions_) {
-    if (clock_.now() - session.heard < silence) continue;
+  const Clock::Time now = clock_.now();
+  for (auto& [worker, session] : sessions_) {
+    if (now - session.heard < session.heartbeat + times_.heartbeat || now - session.probed < times_.heartbeat) continue;
+    session.probed = now;
     if (!router_.send(session.peer, wire::encode(0, Ok{}))) gone.emplace_back(worker, session.number);
   }
   for (const auto& [worker, session] : gone) lose(worker, session);

@@ -3,12 +3,20 @@
 // A worker whose last lease brought less than it asked for is idle: it is asked for again when work comes, and once a
 // second. Work is offered to as many idle workers as it needs, not to all, and the workers of one turn share a call.
 //
+// The heartbeats of a worker at rest, which has no jobs, say nothing new: they are answered from here, and Redis hears of
+// it every few seconds. Those of a worker with jobs all go to Redis, which alone knows whose a lease is. What ends a
+// session or a rest is heard of sooner than that: Redis tells all brokers of each hello and each drain, a connection to
+// Redis that was lost, or whose data were, ends what is known here, and a new session begins with nothing known. So a
+// worker that has moved, or is wanted gone, learns it with its next heartbeat; after a wake-up that was lost, a few
+// seconds later.
+//
 // Nothing here matters: when it is lost, workers say hello again. Owned by Broker; the loop's thread only.
 // Invariant: jobs sent or being leased for a worker never exceed the credits that it granted in this session.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,9 +29,15 @@
 
 namespace ns::broker {
 
+bool is_at_rest(const Heartbeat&);
+
 class WorkerSessions {
  public:
-  WorkerSessions(net::Router&, store::Client&, std::chrono::milliseconds lease, const Clock& = steady_clock());
+  struct Times {
+    std::chrono::milliseconds lease;
+    std::chrono::milliseconds heartbeat;  // of each worker, while they are few
+  };
+  WorkerSessions(net::Router&, store::Client&, Times, const Clock& = steady_clock());
 
   void begin(const WorkerId&, std::uint64_t session, const Sender&);
   void end(const WorkerId&, std::uint64_t session);
@@ -36,14 +50,22 @@ class WorkerSessions {
   void require_own(const WorkerId&, const Sender&) const;
   void grant(const Pull&);  // REQUIRES: require() passed
 
+  // In how long this worker's next heartbeat is expected: the more workers there are, the later.
+  std::uint32_t next_heartbeat_ms(const WorkerId&);
+  bool knows(const Heartbeat&) const;  // Redis need not hear of it. REQUIRES: require() passed
+  // Redis, asked then, has heard of its heartbeat.
+  void note(const WorkerId&, std::uint64_t session, bool at_rest, Clock::Time asked);
+  void doubt_all();                      // wake-ups may have been missed: Redis hears of every worker's next heartbeat
+  void hear(const std::string& worker);  // "<worker> <session>" is its newest; "… drain": it should go
+
   void work_came(JobKind, std::uint64_t jobs);  // so many may be ready: idle workers are leased for at the next flush
   void look_for_work();                         // a wake-up may have been missed: some idle workers try
   void flush();                                 // at the end of a turn: leases for the workers that are due
   void push_stop(const std::string& stop);      // "<worker> <job> <token> <outcome>", when the worker is here
 
-  // Workers that have been silent so long are sent something; where that cannot be sent, the connection has ended, and
+  // Workers whose heartbeat is overdue are sent something; where that cannot be sent, the connection has ended, and
   // their jobs go to others at once.
-  void probe_silent(std::chrono::milliseconds silence);
+  void probe_silent();
 
  private:
   struct Credits {
@@ -56,6 +78,9 @@ class WorkerSessions {
     net::Peer peer;
     std::string key;  // public; empty on a plain connection
     Clock::Time heard{};
+    Clock::Time probed{};
+    std::optional<Clock::Time> rested;      // Redis was told then that it rests, and nothing else since
+    std::chrono::milliseconds heartbeat{};  // as it was told last
     Credits compute;
     Credits control;
     bool leasing = false;  // a lease call is under way
@@ -80,7 +105,8 @@ class WorkerSessions {
 
   net::Router& router_;
   store::Client& store_;
-  const std::chrono::milliseconds lease_;
+  const Times times_;
+  const std::chrono::milliseconds rarest_heartbeat_, rest_;
   const Clock& clock_;
   std::unordered_map<WorkerId, Session> sessions_;
   std::vector<WorkerId> due_;  // to lease for at the end of this turn

@@ -23,8 +23,8 @@ void handle(Parts& parts, const Request& request, const Hello& hello, std::strin
         welcome.session = reply.number();
         welcome.lease_ms = static_cast<std::uint32_t>(parts.options.lease.count());
         welcome.protocol_minor = kProtocolMinor;
-        welcome.heartbeat_ms = static_cast<std::uint32_t>(parts.options.heartbeat.count());
         parts.workers.begin(worker, welcome.session, sender);
+        welcome.heartbeat_ms = parts.workers.next_heartbeat_ms(worker);
         return welcome;
       }));
 }

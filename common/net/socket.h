@@ -1,7 +1,7 @@
 // ZeroMQ sockets as NS uses them: Router (brokers) and Dealer (everyone else). common/net is the only user of ZeroMQ.
 //
 // Bounded on every side: message size, queue length in each direction, time to shake hands; a dead TCP path is found by
-// ZeroMQ's own heartbeats. Nothing here blocks except Dealer::wait. A socket is used by the thread that made it only; a
+// the kernel's keep-alive. Nothing here blocks except Dealer::wait. A socket is used by the thread that made it only; a
 // Context may be shared, and must outlive its sockets. Where keys are given, tcp:// is encrypted and both ends prove
 // who they are (CURVE); ipc:// never needs them.
 #pragma once

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "common/clock.h"
 #include "common/net/poll_loop.h"
 #include "tests/bench/queue/link.h"
 
@@ -36,13 +37,16 @@ class SimulatedWorker {
   void take(const Welcome&);
   void take(const Jobs&);
   void take(const ResultsAcknowledged&);
+  void take(const HeartbeatReply&);
   void beat();
+  void pull();
 
   net::PollLoop& loop_;
   Link link_;
   const Plan plan_;
   const std::string result_;
   Pull pull_;
+  Clock::Time pulled_{};
   std::chrono::milliseconds heartbeat_{0};
   net::PollLoop::TimerId timer_ = 0;
   std::unordered_map<std::string, std::uint64_t> held_;  // job -> token, until its result is acknowledged
