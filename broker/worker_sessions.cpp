@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <unordered_set>
 #include <utility>
 
 #include "common/limits.h"
@@ -20,6 +21,10 @@ constexpr std::uint64_t kUnknownAmount = 32;                                // o
 constexpr std::chrono::milliseconds kRest{3000};
 // Parts of a lease: a rest must be short enough never to be taken for silence, and heartbeats leave leases trusted.
 constexpr int kRestOfLease = 4, kHeartbeatOfLease = 5;
+// In shortest heartbeats: how late the next one is when a worker is probed. One whose connection ended, and that lives, has
+// said it on another by then.
+constexpr int kLate = 1, kVeryLate = 10;
+constexpr int kDoubts = 2;  // probes: the first may still find a place in the queue of the connection that ended
 
 // One job of the flat lists that scripts/lease.lua returns.
 class LeasedJob {
@@ -85,6 +90,7 @@ void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const 
   known.number = session;
   known.peer = sender.peer;
   known.key = sender.key;
+  known.connection = sender.connection;
   known.heard = clock_.now();
 }
 
@@ -330,9 +336,15 @@ void WorkerSessions::push_stop(const std::string& stop) {
 void WorkerSessions::probe_silent() {
   std::vector<std::pair<WorkerId, std::uint64_t>> gone;
   const Clock::Time now = clock_.now();
+  const std::vector<net::Connection> list = router_.ended();
+  const std::unordered_set<net::Connection> ended(list.begin(), list.end());
   for (auto& [worker, session] : sessions_) {
-    if (now - session.heard < session.heartbeat + times_.heartbeat || now - session.probed < times_.heartbeat) continue;
+    if (!ended.empty() && ended.count(session.connection) > 0) session.doubts = kDoubts;
+    const int late = session.doubts > 0 ? kLate : kVeryLate;
+    if (now - session.heard < session.heartbeat + late * times_.heartbeat) continue;
+    if (now - session.probed < times_.heartbeat) continue;
     session.probed = now;
+    session.doubts = std::max(session.doubts - 1, 0);
     if (!router_.send(session.peer, wire::encode(0, Ok{}))) gone.emplace_back(worker, session.number);
   }
   for (const auto& [worker, session] : gone) lose(worker, session);

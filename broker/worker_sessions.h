@@ -63,8 +63,8 @@ class WorkerSessions {
   void flush();                                 // at the end of a turn: leases for the workers that are due
   void push_stop(const std::string& stop);      // "<worker> <job> <token> <outcome>", when the worker is here
 
-  // Workers whose heartbeat is overdue are sent something; where that cannot be sent, the connection has ended, and
-  // their jobs go to others at once.
+  // Workers that are silent and whose connection seems to have ended are sent something; where that cannot be sent, it
+  // has, and their jobs go to others at once. So are those that are silent for long.
   void probe_silent();
 
  private:
@@ -77,6 +77,8 @@ class WorkerSessions {
     std::uint64_t number = 0;
     net::Peer peer;
     std::string key;  // public; empty on a plain connection
+    net::Connection connection = net::kNoConnection;
+    int doubts = 0;  // how often more it is probed because a connection of this number ended
     Clock::Time heard{};
     Clock::Time probed{};
     std::optional<Clock::Time> rested;      // Redis was told then that it rests, and nothing else since

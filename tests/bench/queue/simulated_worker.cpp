@@ -14,26 +14,29 @@ constexpr std::chrono::seconds kPullAgain{2};
 
 }  // namespace
 
-SimulatedWorker::SimulatedWorker(net::PollLoop& loop, net::Context& context, const Plan& plan)
-    : loop_(loop), link_(context, plan.broker), plan_(plan), result_(json_of(kResultBytes)) {
+SimulatedWorker::SimulatedWorker(Crowd& crowd, net::Context& context, const Plan& plan)
+    : loop_(crowd.loop()),
+      on_readable_([this] { receive(); }),
+      link_(context, plan.broker),
+      plan_(plan),
+      result_(json_of(kResultBytes)) {
   Hello hello;
   hello.worker = {plan.name};
   hello.host = "bench";
   hello.pid = static_cast<std::uint32_t>(::getpid());
   hello.kinds = {plan.kind};
   hello.compute_slots = plan.credits;
+  crowd.watch(link_.dealer(), on_readable_);
   link_.send(hello);
-  loop_.watch(link_.dealer(), [this] { receive(); });
+  receive();
 }
 
-SimulatedWorker::~SimulatedWorker() {
-  loop_.cancel(timer_);
-  loop_.unwatch(link_.dealer());
-}
+SimulatedWorker::~SimulatedWorker() { loop_.cancel(timer_); }
 
 void SimulatedWorker::start() {
   pull_.compute_credits = plan_.credits;
   pull();
+  receive();
 }
 
 void SimulatedWorker::receive() {
@@ -94,6 +97,7 @@ void SimulatedWorker::beat() {
   link_.send(heartbeat);
   // As ns-worker does, should the broker not have taken the last one.
   if (pull_.compute_credits > 0 && steady_clock().now() - pulled_ >= kPullAgain) pull();
+  receive();
 }
 
 void SimulatedWorker::pull() {

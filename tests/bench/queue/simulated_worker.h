@@ -1,6 +1,6 @@
 // SimulatedWorker: a worker that speaks the protocol and does nothing: what it leases it reports as done at once.
 //
-// Watched by a PollLoop that outlives it, used in that loop's thread. It has a connection and a session of its own, and
+// Watched by a Crowd that goes before it, used in that one's thread. It has a connection and a session of its own, and
 // throws out of the loop what goes wrong.
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/net/poll_loop.h"
+#include "tests/bench/queue/crowd.h"
 #include "tests/bench/queue/link.h"
 
 namespace ns::bench {
@@ -23,7 +24,7 @@ class SimulatedWorker {
     std::uint32_t credits = 1;
   };
 
-  SimulatedWorker(net::PollLoop&, net::Context&, const Plan&);
+  SimulatedWorker(Crowd&, net::Context&, const Plan&);
   ~SimulatedWorker();
   SimulatedWorker(const SimulatedWorker&) = delete;
   SimulatedWorker& operator=(const SimulatedWorker&) = delete;
@@ -42,6 +43,7 @@ class SimulatedWorker {
   void pull();
 
   net::PollLoop& loop_;
+  const Crowd::Callback on_readable_;
   Link link_;
   const Plan plan_;
   const std::string result_;
