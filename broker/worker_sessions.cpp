@@ -16,6 +16,8 @@ constexpr std::uint64_t kMostLeased = 256;                                  // j
 constexpr std::uint64_t kMostAsked = 512;                                   // jobs of one call: keeps Redis responsive
 constexpr std::size_t kMostPushedBytes = limits::kMaxMessageBytes * 3 / 4;  // of one jobs message
 constexpr std::uint64_t kUnknownAmount = 32;                                // of work that another broker heard of
+constexpr std::uint64_t kScouts = 4;                                        // jobs that a dry group asks for
+constexpr std::size_t kMostDry = 64;                                        // groups that are scouted at once
 
 // For how long Redis need not hear of a worker at rest: what people see as its last sign of life is older by this at most.
 constexpr std::chrono::milliseconds kRest{3000};
@@ -83,11 +85,14 @@ WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, Times 
       rest_(std::min(kRest, times.lease / kRestOfLease)),
       clock_(clock) {}
 
-void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender) {
+void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender,
+                           const std::string& offer) {
   // Its number may be one that was there before: a Redis that lost its last second counts from where it was.
+  if (const auto found = sessions_.find(worker); found != sessions_.end()) erase(found);
   Session& known = sessions_[worker];
-  known = Session{};
   known.number = session;
+  known.group = groups_.try_emplace(offer).first;
+  ++known.group->second.members;
   known.peer = sender.peer;
   known.key = sender.key;
   known.connection = sender.connection;
@@ -96,10 +101,19 @@ void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const 
 
 void WorkerSessions::end(const WorkerId& worker, std::uint64_t session) {
   const auto found = sessions_.find(worker);
-  if (found != sessions_.end() && found->second.number == session) sessions_.erase(found);
+  if (found != sessions_.end() && found->second.number == session) erase(found);
 }
 
-void WorkerSessions::end_all() { sessions_.clear(); }
+void WorkerSessions::end_all() {
+  sessions_.clear();
+  groups_.clear();
+}
+
+void WorkerSessions::erase(Sessions::iterator found) {
+  const Groups::iterator group = found->second.group;
+  sessions_.erase(found);
+  if (--group->second.members == 0) groups_.erase(group);
+}
 
 void WorkerSessions::require(const WorkerId& worker, std::uint64_t session, const net::Peer& peer) {
   const auto found = sessions_.find(worker);
@@ -164,7 +178,7 @@ void WorkerSessions::hear(const std::string& worker) {
   if (found == sessions_.end()) return;
   const Session& session = found->second;
   if (session.number < newest) {
-    sessions_.erase(found);
+    erase(found);
   } else if (session.number == newest && words >> drain) {
     router_.send(session.peer, wire::encode(0, Drain{newest}));
   }
@@ -179,16 +193,37 @@ void WorkerSessions::make_due(const WorkerId& worker, Session& session) {
 void WorkerSessions::make_idle(const WorkerId& worker, Session& session) {
   if (session.idle || session.compute.open() + session.control.open() == 0) return;
   session.idle = true;
-  idle_.push_back(worker);
+  session.group->second.idle.push_back(worker);
 }
 
 void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
-  // Each idle worker is looked at once; those without credits for this kind keep their place.
-  for (std::size_t left = idle_.size(); left > 0 && jobs > 0; --left) {
-    WorkerId worker = std::move(idle_.front());
-    idle_.pop_front();
+  std::size_t dry = 0;
+  auto next = groups_.upper_bound(last_group_);
+  for (std::size_t left = groups_.size(); left > 0 && jobs > 0 && dry < kMostDry; --left, ++next) {
+    if (next == groups_.end()) next = groups_.begin();
+    last_group_ = next->first;
+    Group& group = next->second;
+    if (!group.dry) {
+      ask(group, kind, jobs);
+      continue;
+    }
+    ++dry;
+    // The work may be for others: it is still all there for those that come after.
+    std::uint64_t scouted = std::min(jobs, kScouts);
+    group.left(kind) = std::max(group.left(kind), jobs - scouted);
+    ask(group, kind, scouted);
+  }
+}
+
+// Idle workers of the group will lease at the end of the turn: enough for so many jobs. Those that are found take from
+// `jobs` what they have credits for.
+void WorkerSessions::ask(Group& group, JobKind kind, std::uint64_t& jobs) {
+  // Each is looked at once; those without credits for this kind keep their place.
+  for (std::size_t left = group.idle.size(); left > 0 && jobs > 0; --left) {
+    WorkerId worker = std::move(group.idle.front());
+    group.idle.pop_front();
     const auto found = sessions_.find(worker);
-    if (found == sessions_.end() || !found->second.idle) continue;
+    if (found == sessions_.end() || !found->second.idle || &found->second.group->second != &group) continue;
     Session& session = found->second;
     session.idle = false;
     const std::uint64_t open = session.credits(kind).open();
@@ -198,6 +233,16 @@ void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
     }
     jobs -= std::min(jobs, open);
     make_due(worker, session);
+  }
+}
+
+// A question of one of its workers brought so many jobs.
+void WorkerSessions::learn(Group& group, std::uint64_t found) {
+  group.dry = found == 0;
+  if (group.dry) return;
+  for (const JobKind kind : {JobKind::trial, JobKind::task}) {
+    std::uint64_t left = std::exchange(group.left(kind), 0);
+    ask(group, kind, left);
   }
 }
 
@@ -274,6 +319,7 @@ void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const s
     lose(asked.worker, asked.session);
     return;
   }
+  if (count > 0 || !cut) learn(session.group->second, count);
   if (count < asked.jobs && !cut) return make_idle(asked.worker, session);
   // There may be more than this worker took.
   make_due(asked.worker, session);

@@ -2,6 +2,8 @@
 //
 // A worker whose last lease brought less than it asked for is idle: it is asked for again when work comes, and once a
 // second. Work is offered to as many idle workers as it needs, not to all, and the workers of one turn share a call.
+// Workers that offer the same are a group; of one whose last question brought nothing, a few scouts ask first, and the
+// others when a scout got something: the work that comes may not be for them.
 //
 // The heartbeats of a worker at rest, which has no jobs, say nothing new: they are answered from here, and Redis hears of
 // it every few seconds. Those of a worker with jobs all go to Redis, which alone knows whose a lease is. What ends a
@@ -16,6 +18,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -39,7 +42,8 @@ class WorkerSessions {
   };
   WorkerSessions(net::Router&, store::Client&, Times, const Clock& = steady_clock());
 
-  void begin(const WorkerId&, std::uint64_t session, const Sender&);
+  // `offer`: a text that is the same for workers that can do the same work.
+  void begin(const WorkerId&, std::uint64_t session, const Sender&, const std::string& offer);
   void end(const WorkerId&, std::uint64_t session);
   void end_all();  // every worker has to say hello again
 
@@ -73,8 +77,17 @@ class WorkerSessions {
     std::uint64_t sent = 0;
     std::uint64_t open() const { return granted > sent ? granted - sent : 0; }
   };
+  struct Group {
+    std::size_t members = 0;
+    std::deque<WorkerId> idle;  // the one that waits longest first; some may have gone
+    bool dry = true;            // its last question brought nothing
+    std::uint64_t compute_left = 0, control_left = 0;  // jobs that may be ready, for which only scouts asked
+    std::uint64_t& left(JobKind kind) { return kind == JobKind::task ? control_left : compute_left; }
+  };
+  using Groups = std::map<std::string, Group>;
   struct Session {
     std::uint64_t number = 0;
+    Groups::iterator group;
     net::Peer peer;
     std::string key;  // public; empty on a plain connection
     net::Connection connection = net::kNoConnection;
@@ -87,7 +100,7 @@ class WorkerSessions {
     Credits control;
     bool leasing = false;  // a lease call is under way
     bool due = false;      // in due_
-    bool idle = false;     // in idle_
+    bool idle = false;     // in its group's
     Credits& credits(JobKind kind) { return kind == JobKind::task ? control : compute; }
   };
   struct Asked {  // by one lease call, for one worker
@@ -96,6 +109,11 @@ class WorkerSessions {
     std::uint64_t jobs;
   };
 
+  using Sessions = std::unordered_map<WorkerId, Session>;
+
+  void erase(Sessions::iterator);
+  void ask(Group&, JobKind, std::uint64_t& jobs);
+  void learn(Group&, std::uint64_t found);
   void make_due(const WorkerId&, Session&);
   void make_idle(const WorkerId&, Session&);
   void lease(store::Arguments&, std::vector<Asked>);
@@ -110,9 +128,10 @@ class WorkerSessions {
   const Times times_;
   const std::chrono::milliseconds rarest_heartbeat_, rest_;
   const Clock& clock_;
-  std::unordered_map<WorkerId, Session> sessions_;
+  Sessions sessions_;
+  Groups groups_;              // by what their workers offer
+  std::string last_group_;     // that was asked: the one after it is next
   std::vector<WorkerId> due_;  // to lease for at the end of this turn
-  std::deque<WorkerId> idle_;  // the one that waits longest first; some may have gone
 };
 
 }  // namespace ns::broker
