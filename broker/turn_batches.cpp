@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMostBytes = 1u << 20;  // of results in one call, and
 constexpr std::size_t kMostWords = 6 * 1024;  // of its arguments: Redis serves nobody else meanwhile
+constexpr std::size_t kMostRests = 256;       // in one call
 
 std::vector<JobId> jobs_from(const store::Reply& list) {
   std::vector<JobId> jobs;
@@ -98,6 +99,30 @@ void TurnBatches::answer(const Beat& beat, const store::Reply& answer, Clock::Ti
   HeartbeatReply reply{jobs_from(answer.at(0)), jobs_from(answer.at(1)), jobs_from(answer.at(2))};
   reply.next_in_ms = workers_.next_heartbeat_ms(beat.worker);
   beat.request.reply(reply);
+}
+
+void TurnBatches::add_rest(const WorkerId& worker, std::uint64_t session) {
+  rests_.emplace_back(worker, session);
+  if (rests_.size() >= kMostRests) flush_rests();
+}
+
+void TurnBatches::flush_rests() {
+  if (rests_.empty()) return;
+  const Clock::Time asked = steady_clock().now();
+  store::Arguments arguments(lease_.count());
+  for (const auto& [worker, session] : rests_) arguments.add(worker.text, session, 0, 0, 0);
+  store_.call("renew", arguments, [this, asked, rests = std::exchange(rests_, {})](const store::Reply& reply) {
+    for (std::size_t i = 0; i < rests.size(); ++i) {
+      const auto& [worker, session] = rests[i];
+      if (reply.is_error()) {
+        workers_.note(worker, session, false, asked);  // Redis hears of its next heartbeat
+      } else if (!reply.at(i).is_list()) {
+        workers_.end(worker, session);  // its next heartbeat is told to say hello again
+      } else if (reply.at(i).at(3).number() == 1) {
+        workers_.push_drain(worker, session);
+      }
+    }
+  });
 }
 
 }  // namespace ns::broker

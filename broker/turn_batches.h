@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/request.h"
@@ -23,6 +24,9 @@ class TurnBatches {
   void add(const Request&, ReportResults);
   void add(const Request&, Heartbeat);
   void flush();  // at the end of a turn
+  // Workers that still rest, and have been answered: Redis hears of those of many turns at once.
+  void add_rest(const WorkerId&, std::uint64_t session);
+  void flush_rests();
 
  private:
   struct Report {
@@ -49,6 +53,7 @@ class TurnBatches {
   std::vector<std::string> tasks_;  // that the results are about
   std::vector<Beat> beats_;
   store::Arguments held_;
+  std::vector<std::pair<WorkerId, std::uint64_t>> rests_;  // and their sessions
 };
 
 }  // namespace ns::broker

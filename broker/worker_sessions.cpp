@@ -155,7 +155,14 @@ std::uint32_t WorkerSessions::next_heartbeat_ms(const WorkerId& worker) {
 // jobs which it was sent before are still its own.
 bool WorkerSessions::knows(const Heartbeat& heartbeat) const {
   const Session& session = sessions_.at(heartbeat.worker);
-  return is_at_rest(heartbeat) && !session.leasing && session.rested && clock_.now() - *session.rested < rest_;
+  return is_at_rest(heartbeat) && !session.leasing && session.rested && clock_.now() - *session.rested < 2 * rest_;
+}
+
+bool WorkerSessions::begins_rest_anew(const WorkerId& worker) {
+  std::optional<Clock::Time>& rested = sessions_.at(worker).rested;
+  if (clock_.now() - *rested < rest_) return false;
+  rested = clock_.now();
+  return true;
 }
 
 void WorkerSessions::note(const WorkerId& worker, std::uint64_t session, bool at_rest, Clock::Time asked) {
@@ -176,12 +183,17 @@ void WorkerSessions::hear(const std::string& worker) {
   if (!(words >> id.text >> newest)) return;
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
-  const Session& session = found->second;
-  if (session.number < newest) {
+  if (found->second.number < newest) {
     erase(found);
-  } else if (session.number == newest && words >> drain) {
-    router_.send(session.peer, wire::encode(0, Drain{newest}));
+  } else if (words >> drain) {
+    push_drain(id, newest);
   }
+}
+
+void WorkerSessions::push_drain(const WorkerId& worker, std::uint64_t session) {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end() || found->second.number != session) return;
+  router_.send(found->second.peer, wire::encode(0, Drain{session}));
 }
 
 void WorkerSessions::make_due(const WorkerId& worker, Session& session) {

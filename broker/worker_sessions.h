@@ -56,11 +56,13 @@ class WorkerSessions {
 
   // In how long this worker's next heartbeat is expected: the more workers there are, the later.
   std::uint32_t next_heartbeat_ms(const WorkerId&);
-  bool knows(const Heartbeat&) const;  // Redis need not hear of it. REQUIRES: require() passed
+  bool knows(const Heartbeat&) const;  // it can be answered without Redis. REQUIRES: require() passed
+  bool begins_rest_anew(const WorkerId&);  // Redis should hear again of a rest that was known. REQUIRES: knows()
   // Redis, asked then, has heard of its heartbeat.
   void note(const WorkerId&, std::uint64_t session, bool at_rest, Clock::Time asked);
   void doubt_all();                      // wake-ups may have been missed: Redis hears of every worker's next heartbeat
   void hear(const std::string& worker);  // "<worker> <session>" is its newest; "… drain": it should go
+  void push_drain(const WorkerId&, std::uint64_t session);
 
   void work_came(JobKind, std::uint64_t jobs);  // so many may be ready: idle workers are leased for at the next flush
   void look_for_work();                         // a wake-up may have been missed: some idle workers try

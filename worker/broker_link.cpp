@@ -25,7 +25,7 @@ constexpr std::size_t kRememberedBeats = 32;
 constexpr std::size_t kMostReceived = 256;                          // messages in one turn
 constexpr std::size_t kMostMetrics = limits::kMaxBatch;             // waiting to be sent; the oldest go first
 constexpr std::size_t kMetricBytes = limits::kMaxMessageBytes / 2;  // of one message
-constexpr std::chrono::nanoseconds kPullAgain = 2s;  // a broker that had too much to do may have refused the last one
+constexpr std::chrono::nanoseconds kPullAgain = 5s;  // a broker that had too much to do may have refused the last one
 constexpr auto kLinger = 500ms;
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "broker/event_waiters.h"
 #include "broker/shared_artifacts.h"
+#include "broker/turn_batches.h"
 #include "broker/worker_sessions.h"
 #include "common/log.h"
 #include "common/net/poll_loop.h"
@@ -31,6 +32,7 @@ void start_duties(Parts& parts) {
   every(parts, 50ms, expire_waiters);
   every(parts, 1s, look_for_work);
   every(parts, parts.options.heartbeat / 2, probe_workers);
+  every(parts, parts.options.heartbeat / 2, tell_of_rests);
   every(parts, 1h, remove_old_uploads);
   every(parts, limits::kSweep, forget_tasks);
   every(parts, 1s, meet_brokers);
@@ -39,6 +41,7 @@ void start_duties(Parts& parts) {
 void expire_waiters(Parts& parts) { parts.waiters.expire(); }
 void look_for_work(Parts& parts) { parts.workers.look_for_work(); }
 void probe_workers(Parts& parts) { parts.workers.probe_silent(); }
+void tell_of_rests(Parts& parts) { parts.batches.flush_rests(); }
 void remove_old_uploads(Parts& parts) { parts.artifacts.own().remove_old_uploads(); }
 
 }  // namespace ns::broker

@@ -11,6 +11,7 @@ void handle(Parts& parts, const Request& request, const Heartbeat& heartbeat, st
     HeartbeatReply nothing_new;
     nothing_new.next_in_ms = parts.workers.next_heartbeat_ms(heartbeat.worker);
     request.reply(nothing_new);
+    if (parts.workers.begins_rest_anew(heartbeat.worker)) parts.batches.add_rest(heartbeat.worker, heartbeat.session);
     return;
   }
   parts.batches.add(request, heartbeat);

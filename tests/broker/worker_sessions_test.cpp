@@ -49,8 +49,13 @@ TEST_F(WorkerSessionsTest, a_rest_that_redis_heard_of_is_known_for_a_while) {
   EXPECT_FALSE(sessions_.knows({kWorker, 7, 0, 0, {{trial_job_id({std::string(26, '0')}, 1), 1}}})) << "it has a job";
   clock_.advance(2999ms);
   EXPECT_TRUE(knows_that_it_rests());
+  EXPECT_FALSE(sessions_.begins_rest_anew(kWorker));
   clock_.advance(1ms);
-  EXPECT_FALSE(knows_that_it_rests());
+  EXPECT_TRUE(knows_that_it_rests());
+  EXPECT_TRUE(sessions_.begins_rest_anew(kWorker)) << "Redis hears of it again";
+  EXPECT_FALSE(sessions_.begins_rest_anew(kWorker)) << "once";
+  clock_.advance(6s);
+  EXPECT_FALSE(knows_that_it_rests()) << "it was silent for long: Redis may have forgotten it";
 }
 
 TEST_F(WorkerSessionsTest, what_may_have_changed_is_not_known_any_more) {

@@ -10,7 +10,7 @@
 namespace ns::bench {
 namespace {
 
-constexpr std::chrono::seconds kPullAgain{2};
+constexpr std::chrono::seconds kPullAgain{5};
 
 }  // namespace
 
