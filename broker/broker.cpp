@@ -53,9 +53,9 @@ struct Broker::State {
         router(context, options.listen, authenticator.get()),
         admission(options.admission, steady_clock()),
         store(loop, options.redis, listener()),
-        workers(router, store, options.lease),
+        workers(router, store, {options.lease, options.heartbeat}),
         waiters(store, steady_clock()),
-        batches(store, waiters, options.lease),
+        batches(store, waiters, workers, options.lease),
         peers(loop, context, store, options.advertise, authenticator ? authenticator->own() : net::KeyPair{}),
         artifact_store(loop, options.artifacts),
         artifacts(artifact_store, peers, options.artifact_copies),
@@ -79,10 +79,12 @@ struct Broker::State {
                 },
             .on_work = [this] { workers.look_for_work(); },
             .on_event = [this](std::string_view tasks) { waiters.wake_listed(std::string(tasks)); },
-            .on_stop = [this](std::string_view stop) { workers.push_stop(std::string(stop)); }};
+            .on_stop = [this](std::string_view stop) { workers.push_stop(std::string(stop)); },
+            .on_worker = [this](std::string_view worker) { workers.hear(std::string(worker)); }};
   }
 
   void resumed() {
+    workers.doubt_all();
     workers.look_for_work();
     waiters.wake_all();
     // Whoever is told that this broker is ready may count on the others knowing it.

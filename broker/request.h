@@ -19,6 +19,7 @@ struct Sender {
   net::Peer peer;
   net::Role role = net::Role::none;
   std::string key;  // public; empty on a plain connection
+  net::Connection connection = net::kNoConnection;
 };
 
 class Request {

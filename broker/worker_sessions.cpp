@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <unordered_set>
 #include <utility>
 
 #include "common/limits.h"
@@ -15,6 +16,17 @@ constexpr std::uint64_t kMostLeased = 256;                                  // j
 constexpr std::uint64_t kMostAsked = 512;                                   // jobs of one call: keeps Redis responsive
 constexpr std::size_t kMostPushedBytes = limits::kMaxMessageBytes * 3 / 4;  // of one jobs message
 constexpr std::uint64_t kUnknownAmount = 32;                                // of work that another broker heard of
+constexpr std::uint64_t kScouts = 4;                                        // jobs that a dry group asks for
+constexpr std::size_t kMostDry = 64;                                        // groups that are scouted at once
+
+// For how long Redis need not hear of a worker at rest: what people see as its last sign of life is older by this at most.
+constexpr std::chrono::milliseconds kRest{3000};
+// Parts of a lease: a rest must be short enough never to be taken for silence, and heartbeats leave leases trusted.
+constexpr int kRestOfLease = 4, kHeartbeatOfLease = 5;
+// In shortest heartbeats: how late the next one is when a worker is probed. One whose connection ended, and that lives, has
+// said it on another by then.
+constexpr int kLate = 1, kVeryLate = 10;
+constexpr int kDoubts = 2;  // probes: the first may still find a place in the queue of the connection that ended
 
 // One job of the flat lists that scripts/lease.lua returns.
 class LeasedJob {
@@ -61,26 +73,47 @@ std::size_t count_of(const store::Reply& jobs) { return jobs.list().size() / Lea
 
 }  // namespace
 
-WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, std::chrono::milliseconds lease,
-                               const Clock& clock)
-    : router_(router), store_(store), lease_(lease), clock_(clock) {}
+bool is_at_rest(const Heartbeat& heartbeat) {
+  return heartbeat.jobs.empty() && heartbeat.compute_busy == 0 && heartbeat.control_busy == 0;
+}
 
-void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender) {
+WorkerSessions::WorkerSessions(net::Router& router, store::Client& store, Times times, const Clock& clock)
+    : router_(router),
+      store_(store),
+      times_(times),
+      rarest_heartbeat_(std::max(times.heartbeat, std::min(limits::kRareHeartbeat, times.lease / kHeartbeatOfLease))),
+      rest_(std::min(kRest, times.lease / kRestOfLease)),
+      clock_(clock) {}
+
+void WorkerSessions::begin(const WorkerId& worker, std::uint64_t session, const Sender& sender,
+                           const std::string& offer) {
   // Its number may be one that was there before: a Redis that lost its last second counts from where it was.
+  if (const auto found = sessions_.find(worker); found != sessions_.end()) erase(found);
   Session& known = sessions_[worker];
-  known = Session{};
   known.number = session;
+  known.group = groups_.try_emplace(offer).first;
+  ++known.group->second.members;
   known.peer = sender.peer;
   known.key = sender.key;
+  known.connection = sender.connection;
   known.heard = clock_.now();
 }
 
 void WorkerSessions::end(const WorkerId& worker, std::uint64_t session) {
   const auto found = sessions_.find(worker);
-  if (found != sessions_.end() && found->second.number == session) sessions_.erase(found);
+  if (found != sessions_.end() && found->second.number == session) erase(found);
 }
 
-void WorkerSessions::end_all() { sessions_.clear(); }
+void WorkerSessions::end_all() {
+  sessions_.clear();
+  groups_.clear();
+}
+
+void WorkerSessions::erase(Sessions::iterator found) {
+  const Groups::iterator group = found->second.group;
+  sessions_.erase(found);
+  if (--group->second.members == 0) groups_.erase(group);
+}
 
 void WorkerSessions::require(const WorkerId& worker, std::uint64_t session, const net::Peer& peer) {
   const auto found = sessions_.find(worker);
@@ -103,9 +136,64 @@ void WorkerSessions::require_own(const WorkerId& worker, const Sender& sender) c
 
 void WorkerSessions::grant(const Pull& pull) {
   Session& session = sessions_.at(pull.worker);
+  const bool more =
+      pull.compute_credits > session.compute.granted || pull.control_credits > session.control.granted;
   session.compute.granted = std::max(session.compute.granted, pull.compute_credits);
   session.control.granted = std::max(session.control.granted, pull.control_credits);
-  make_due(pull.worker, session);
+  if (more || !session.idle) make_due(pull.worker, session);  // a repeat finds no more work than before
+}
+
+std::uint32_t WorkerSessions::next_heartbeat_ms(const WorkerId& worker) {
+  const std::chrono::milliseconds share(sessions_.size() * 1000 / limits::kHeartbeatsInSecond);
+  const std::chrono::milliseconds next = std::clamp(share, times_.heartbeat, rarest_heartbeat_);
+  const auto found = sessions_.find(worker);
+  if (found != sessions_.end()) found->second.heartbeat = next;
+  return static_cast<std::uint32_t>(next.count());
+}
+
+// While a lease call is under way its answer must come first: the worker takes an answered heartbeat for a sign that the
+// jobs which it was sent before are still its own.
+bool WorkerSessions::knows(const Heartbeat& heartbeat) const {
+  const Session& session = sessions_.at(heartbeat.worker);
+  return is_at_rest(heartbeat) && !session.leasing && session.rested && clock_.now() - *session.rested < 2 * rest_;
+}
+
+bool WorkerSessions::begins_rest_anew(const WorkerId& worker) {
+  std::optional<Clock::Time>& rested = sessions_.at(worker).rested;
+  if (clock_.now() - *rested < rest_) return false;
+  rested = clock_.now();
+  return true;
+}
+
+void WorkerSessions::note(const WorkerId& worker, std::uint64_t session, bool at_rest, Clock::Time asked) {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end() || found->second.number != session) return;
+  found->second.rested = at_rest ? std::optional(asked) : std::nullopt;
+}
+
+void WorkerSessions::doubt_all() {
+  for (auto& [worker, session] : sessions_) session.rested.reset();
+}
+
+void WorkerSessions::hear(const std::string& worker) {
+  std::istringstream words(worker);
+  WorkerId id;
+  std::uint64_t newest = 0;
+  std::string drain;
+  if (!(words >> id.text >> newest)) return;
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  if (found->second.number < newest) {
+    erase(found);
+  } else if (words >> drain) {
+    push_drain(id, newest);
+  }
+}
+
+void WorkerSessions::push_drain(const WorkerId& worker, std::uint64_t session) {
+  const auto found = sessions_.find(worker);
+  if (found == sessions_.end() || found->second.number != session) return;
+  router_.send(found->second.peer, wire::encode(0, Drain{session}));
 }
 
 void WorkerSessions::make_due(const WorkerId& worker, Session& session) {
@@ -117,16 +205,37 @@ void WorkerSessions::make_due(const WorkerId& worker, Session& session) {
 void WorkerSessions::make_idle(const WorkerId& worker, Session& session) {
   if (session.idle || session.compute.open() + session.control.open() == 0) return;
   session.idle = true;
-  idle_.push_back(worker);
+  session.group->second.idle.push_back(worker);
 }
 
 void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
-  // Each idle worker is looked at once; those without credits for this kind keep their place.
-  for (std::size_t left = idle_.size(); left > 0 && jobs > 0; --left) {
-    WorkerId worker = std::move(idle_.front());
-    idle_.pop_front();
+  std::size_t dry = 0;
+  auto next = groups_.upper_bound(last_group_);
+  for (std::size_t left = groups_.size(); left > 0 && jobs > 0 && dry < kMostDry; --left, ++next) {
+    if (next == groups_.end()) next = groups_.begin();
+    last_group_ = next->first;
+    Group& group = next->second;
+    if (!group.dry) {
+      ask(group, kind, jobs);
+      continue;
+    }
+    ++dry;
+    // The work may be for others: it is still all there for those that come after.
+    std::uint64_t scouted = std::min(jobs, kScouts);
+    group.left(kind) = std::max(group.left(kind), jobs - scouted);
+    ask(group, kind, scouted);
+  }
+}
+
+// Idle workers of the group will lease at the end of the turn: enough for so many jobs. Those that are found take from
+// `jobs` what they have credits for.
+void WorkerSessions::ask(Group& group, JobKind kind, std::uint64_t& jobs) {
+  // Each is looked at once; those without credits for this kind keep their place.
+  for (std::size_t left = group.idle.size(); left > 0 && jobs > 0; --left) {
+    WorkerId worker = std::move(group.idle.front());
+    group.idle.pop_front();
     const auto found = sessions_.find(worker);
-    if (found == sessions_.end() || !found->second.idle) continue;
+    if (found == sessions_.end() || !found->second.idle || &found->second.group->second != &group) continue;
     Session& session = found->second;
     session.idle = false;
     const std::uint64_t open = session.credits(kind).open();
@@ -139,6 +248,16 @@ void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
   }
 }
 
+// A question of one of its workers brought so many jobs.
+void WorkerSessions::learn(Group& group, std::uint64_t found) {
+  group.dry = found == 0;
+  if (group.dry) return;
+  for (const JobKind kind : {JobKind::trial, JobKind::task}) {
+    std::uint64_t left = std::exchange(group.left(kind), 0);
+    ask(group, kind, left);
+  }
+}
+
 void WorkerSessions::look_for_work() {
   work_came(JobKind::trial, kUnknownAmount);
   work_came(JobKind::task, kUnknownAmount);
@@ -146,7 +265,7 @@ void WorkerSessions::look_for_work() {
 
 void WorkerSessions::flush() {
   if (due_.empty() || !store_.is_ready()) return;
-  store::Arguments arguments(lease_.count());
+  store::Arguments arguments(times_.lease.count());
   std::vector<Asked> asked;
   std::uint64_t wanted = 0;
   std::vector<WorkerId> later;
@@ -164,7 +283,7 @@ void WorkerSessions::flush() {
     if (compute + control == 0) continue;
     if (wanted > 0 && wanted + compute + control > kMostAsked) {
       lease(arguments, std::exchange(asked, {}));
-      arguments = store::Arguments(lease_.count());
+      arguments = store::Arguments(times_.lease.count());
       wanted = 0;
     }
     wanted += compute + control;
@@ -212,6 +331,7 @@ void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const s
     lose(asked.worker, asked.session);
     return;
   }
+  if (count > 0 || !cut) learn(session.group->second, count);
   if (count < asked.jobs && !cut) return make_idle(asked.worker, session);
   // There may be more than this worker took.
   make_due(asked.worker, session);
@@ -271,10 +391,18 @@ void WorkerSessions::push_stop(const std::string& stop) {
   router_.send(found->second.peer, wire::encode(0, message));
 }
 
-void WorkerSessions::probe_silent(std::chrono::milliseconds silence) {
+void WorkerSessions::probe_silent() {
   std::vector<std::pair<WorkerId, std::uint64_t>> gone;
-  for (const auto& [worker, session] : sessions_) {
-    if (clock_.now() - session.heard < silence) continue;
+  const Clock::Time now = clock_.now();
+  const std::vector<net::Connection> list = router_.ended();
+  const std::unordered_set<net::Connection> ended(list.begin(), list.end());
+  for (auto& [worker, session] : sessions_) {
+    if (!ended.empty() && ended.count(session.connection) > 0) session.doubts = kDoubts;
+    const int late = session.doubts > 0 ? kLate : kVeryLate;
+    if (now - session.heard < session.heartbeat + late * times_.heartbeat) continue;
+    if (now - session.probed < times_.heartbeat) continue;
+    session.probed = now;
+    session.doubts = std::max(session.doubts - 1, 0);
     if (!router_.send(session.peer, wire::encode(0, Ok{}))) gone.emplace_back(worker, session.number);
   }
   for (const auto& [worker, session] : gone) lose(worker, session);

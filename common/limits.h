@@ -31,6 +31,8 @@ inline constexpr std::uint64_t kMaxArtifactBytes = 64ull << 30;
 // Queue
 inline constexpr std::chrono::milliseconds kLease = 15s;
 inline constexpr std::chrono::milliseconds kHeartbeat = 500ms;  // a worker; renews all its leases
+inline constexpr std::uint32_t kHeartbeatsInSecond = 1000;      // of a broker's workers: with more, each sends fewer
+inline constexpr std::chrono::milliseconds kRareHeartbeat = 1500ms;  // but not fewer: a death is noticed within two
 inline constexpr std::chrono::milliseconds kSweep = 100ms;   // expired leases, due retries
 
 }  // namespace ns::limits

@@ -464,7 +464,8 @@ struct HeartbeatReply {
   std::vector<JobId> lost;  // no longer this worker's: kill, report nothing
   std::vector<JobId> cancelled;
   std::vector<JobId> early_stopped;
-  NS_FIELDS(lost, cancelled, early_stopped)
+  std::uint32_t next_in_ms = 0;  // when the next heartbeat is expected; 0: as welcome said
+  NS_FIELDS(lost, cancelled, early_stopped, next_in_ms)
 };
 
 struct JobResult {

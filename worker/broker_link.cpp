@@ -25,6 +25,7 @@ constexpr std::size_t kRememberedBeats = 32;
 constexpr std::size_t kMostReceived = 256;                          // messages in one turn
 constexpr std::size_t kMostMetrics = limits::kMaxBatch;             // waiting to be sent; the oldest go first
 constexpr std::size_t kMetricBytes = limits::kMaxMessageBytes / 2;  // of one message
+constexpr std::chrono::nanoseconds kPullAgain = 5s;  // a broker that had too much to do may have refused the last one
 constexpr auto kLinger = 500ms;
 
 }  // namespace
@@ -116,6 +117,7 @@ void BrokerLink::handle_welcome(Connection& connection, const Welcome& welcome) 
   }
   session_ = welcome.session;
   taken_ = granted_ = {};
+  last_pull_ = 0ns;
   silent_since_ = 0ns;
   if (welcome.heartbeat_ms > 0) heartbeat_period_ = std::chrono::milliseconds(welcome.heartbeat_ms);
   if (welcome.lease_ms > 0) lease_ = std::chrono::milliseconds(welcome.lease_ms);
@@ -244,7 +246,6 @@ void BrokerLink::beat() {
   } while (next < all.size());
   beats_.push_back(std::move(beat));
   if (beats_.size() > kRememberedBeats) beats_.pop_front();
-  pull_again_ = true;
 }
 
 void BrokerLink::handle(const HeartbeatReply& reply, std::uint64_t request) {
@@ -264,6 +265,7 @@ void BrokerLink::handle(const HeartbeatReply& reply, std::uint64_t request) {
       }
     }
   };
+  if (reply.next_in_ms > 0) heartbeat_period_ = std::min<Time>(std::chrono::milliseconds(reply.next_in_ms), lease_ / 2);
   each(reply.lost, [&](const HeldJob& lease) { callbacks_.lost(lease.job, lease.token); });
   each(reply.cancelled, [&](const HeldJob& lease) { callbacks_.stop(lease.job, lease.token, Outcome::cancelled); });
   each(reply.early_stopped,
@@ -299,11 +301,11 @@ void BrokerLink::flush() {
   send_metrics();
   const bool more =
       taken_.compute + vacancies_.compute > granted_.compute || taken_.control + vacancies_.control > granted_.control;
-  if (more || pull_again_) pull();
+  if (more || boot_time() - last_pull_ >= kPullAgain) pull();
 }
 
 void BrokerLink::pull() {
-  pull_again_ = false;
+  last_pull_ = boot_time();
   const Pull pull{hello_.worker, session_, taken_.compute + vacancies_.compute, taken_.control + vacancies_.control};
   if (send(pull) == 0) return;
   granted_.compute = std::max(granted_.compute, pull.compute_credits);

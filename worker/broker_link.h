@@ -117,7 +117,7 @@ class BrokerLink {
   Vacancies vacancies_;
   Vacancies taken_;    // jobs that came in this session
   Vacancies granted_;  // credits of it
-  bool pull_again_ = false;
+  Time last_pull_{0};
   Outbox outbox_;
   std::deque<Metric> metrics_;
 };

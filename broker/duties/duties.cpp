@@ -2,6 +2,7 @@
 
 #include "broker/event_waiters.h"
 #include "broker/shared_artifacts.h"
+#include "broker/turn_batches.h"
 #include "broker/worker_sessions.h"
 #include "common/log.h"
 #include "common/net/poll_loop.h"
@@ -30,7 +31,8 @@ void start_duties(Parts& parts) {
   every(parts, 5s, reap_workers);
   every(parts, 50ms, expire_waiters);
   every(parts, 1s, look_for_work);
-  every(parts, parts.options.heartbeat, probe_workers);
+  every(parts, parts.options.heartbeat / 2, probe_workers);
+  every(parts, parts.options.heartbeat / 2, tell_of_rests);
   every(parts, 1h, remove_old_uploads);
   every(parts, limits::kSweep, forget_tasks);
   every(parts, 1s, meet_brokers);
@@ -38,8 +40,8 @@ void start_duties(Parts& parts) {
 
 void expire_waiters(Parts& parts) { parts.waiters.expire(); }
 void look_for_work(Parts& parts) { parts.workers.look_for_work(); }
-// Silent for longer than two heartbeats may take: its connection is looked at.
-void probe_workers(Parts& parts) { parts.workers.probe_silent(2 * parts.options.heartbeat); }
+void probe_workers(Parts& parts) { parts.workers.probe_silent(); }
+void tell_of_rests(Parts& parts) { parts.batches.flush_rests(); }
 void remove_old_uploads(Parts& parts) { parts.artifacts.own().remove_old_uploads(); }
 
 }  // namespace ns::broker

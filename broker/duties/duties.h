@@ -13,6 +13,7 @@ void reap_workers(Parts&);        // workers that have long been silent
 void expire_waiters(Parts&);      // read_events whose wait has ended
 void look_for_work(Parts&);       // should a wake-up ever be lost
 void probe_workers(Parts&);       // workers whose connection may have ended
+void tell_of_rests(Parts&);       // workers that have no jobs still live
 void remove_old_uploads(Parts&);  // uploads given up a day ago
 void forget_tasks(Parts&);        // tasks that ended long ago
 void meet_brokers(Parts&);        // says that this one is there

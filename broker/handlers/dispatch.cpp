@@ -6,7 +6,9 @@
 namespace ns::broker {
 namespace {
 
-Sender sender_of(net::Incoming& incoming) { return {std::move(incoming.peer), incoming.role, std::move(incoming.key)}; }
+Sender sender_of(net::Incoming& incoming) {
+  return {std::move(incoming.peer), incoming.role, std::move(incoming.key), incoming.connection};
+}
 
 std::string_view roles_of(Senders senders) {
   switch (senders) {

@@ -4,6 +4,15 @@
 #include "common/log.h"
 
 namespace ns::broker {
+namespace {
+
+// What decides which work it can do; see store/scripts/classes.lua.
+std::string offer_of(const Hello& hello) {
+  return join_commas(hello.kinds) + "@" + hello.pool + "|" + join_commas(hello.isa) + "|" + join_commas(hello.tags) +
+         "|" + std::to_string(hello.memory_bytes);
+}
+
+}  // namespace
 
 void handle(Parts& parts, const Request& request, const Hello& hello, std::string) {
   parts.workers.require_own(hello.worker, request.sender());
@@ -16,15 +25,16 @@ void handle(Parts& parts, const Request& request, const Hello& hello, std::strin
       {hello.worker.text, hello.host, hello.pid, hello.cpus, join_commas(hello.isa), join_commas(hello.kinds),
        hello.compute_slots, hello.control_slots, hello.version, hello.pool, join_commas(hello.tags),
        hello.memory_bytes},
-      request.answer([&parts, worker = hello.worker, sender = request.sender()](const store::Reply& reply) {
+      request.answer([&parts, worker = hello.worker, sender = request.sender(), offer = offer_of(hello)](
+                         const store::Reply& reply) {
         Welcome welcome;
         welcome.broker = parts.name;
         welcome.version = NS_VERSION;
         welcome.session = reply.number();
         welcome.lease_ms = static_cast<std::uint32_t>(parts.options.lease.count());
         welcome.protocol_minor = kProtocolMinor;
-        welcome.heartbeat_ms = static_cast<std::uint32_t>(parts.options.heartbeat.count());
-        parts.workers.begin(worker, welcome.session, sender);
+        parts.workers.begin(worker, welcome.session, sender, offer);
+        welcome.heartbeat_ms = parts.workers.next_heartbeat_ms(worker);
         return welcome;
       }));
 }

@@ -131,7 +131,7 @@ void Client::listen() {
     return lost(error.what());
   }
   sign_in(*wake_ups_, settings_);
-  wake_ups_->subscribe({opened_.work_channel, opened_.events_channel, opened_.stop_channel},
+  wake_ups_->subscribe({opened_.work_channel, opened_.events_channel, opened_.stop_channel, opened_.workers_channel},
                        [this](std::string_view channel, std::string_view message) {
                          if (channel.empty()) {
                            resumed();
@@ -139,8 +139,10 @@ void Client::listen() {
                            listener_.on_work();
                          } else if (channel == opened_.events_channel) {
                            listener_.on_event(message);
-                         } else {
+                         } else if (channel == opened_.stop_channel) {
                            listener_.on_stop(message);
+                         } else {
+                           listener_.on_worker(message);
                          }
                        });
 }

@@ -36,7 +36,8 @@ class Client {
     // Wake-ups that any broker's call caused.
     std::function<void()> on_work;
     std::function<void(std::string_view tasks)> on_event;
-    std::function<void(std::string_view stop)> on_stop;  // "<worker> <job> <token> <outcome>"
+    std::function<void(std::string_view stop)> on_stop;      // "<worker> <job> <token> <outcome>"
+    std::function<void(std::string_view worker)> on_worker;  // "<worker> <session>", or "<worker> <session> drain"
   };
 
   // Error(invalid) where the settings are wrong.

@@ -241,7 +241,7 @@ void Connection::close(const std::string& why) {
   if (descriptor_ < 0) return;
   loop_.unwatch(descriptor_);
   ::close(std::exchange(descriptor_, -1));
-  const Error lost = lost_error();
+  const Error lost = connecting_ ? Error(ErrorCode::unavailable, why) : lost_error();
   for (const Callback& callback : std::exchange(waiting_, {})) callback(Reply(lost));
   if (!retired_) on_closed_(why);
 }

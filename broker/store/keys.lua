@@ -40,6 +40,7 @@ local function control_key(priority, class) return 'ns:control:' .. priority .. 
 local work_channel = 'ns:wake:work' -- there may be something to lease
 local events_channel = 'ns:wake:events' -- '<task> <task> …': they have new events
 local stop_channel = 'ns:wake:stop' -- '<worker> <job> <token> <outcome>'
+local workers_channel = 'ns:wake:workers' -- '<worker> <session>', its newest; ' drain' behind it when it should go
 
 -- A transition that Redis carries out when it is full too: it ends work, keeps it where it is, or makes room.
 local function register_relief(name, callback)

@@ -139,6 +139,7 @@ class Opening : public std::enable_shared_from_this<Opening> {
     opened_.work_channel = reply.at(3).text();
     opened_.events_channel = reply.at(4).text();
     opened_.stop_channel = reply.at(5).text();
+    opened_.workers_channel = reply.at(6).text();
     on_opened_(opened_);
   }
 

@@ -17,6 +17,7 @@ struct Opened {
   std::string work_channel;
   std::string events_channel;
   std::string stop_channel;
+  std::string workers_channel;
   std::set<std::string, std::less<>> readers;  // functions that write nothing, without their prefix
 };
 

@@ -78,25 +78,34 @@ void PollLoop::unwatch(int descriptor) {
   ++changes_;
 }
 
-PollLoop::TimerId PollLoop::after(std::chrono::nanoseconds delay, Callback callback) {
-  timers_[++last_timer_] = {clock_.now() + delay, {}, std::make_shared<Callback>(std::move(callback))};
+PollLoop::TimerId PollLoop::add_timer(std::chrono::nanoseconds delay, std::chrono::nanoseconds period,
+                                      Callback callback) {
+  const Clock::Time due = clock_.now() + delay;
+  timers_[++last_timer_] = {due, period, std::make_shared<Callback>(std::move(callback))};
+  schedule_.emplace(due, last_timer_);
   return last_timer_;
+}
+
+PollLoop::TimerId PollLoop::after(std::chrono::nanoseconds delay, Callback callback) {
+  return add_timer(delay, {}, std::move(callback));
 }
 
 PollLoop::TimerId PollLoop::every(std::chrono::nanoseconds period, Callback callback) {
-  timers_[++last_timer_] = {clock_.now() + period, period, std::make_shared<Callback>(std::move(callback))};
-  return last_timer_;
+  return add_timer(period, period, std::move(callback));
 }
 
-void PollLoop::cancel(TimerId timer) { timers_.erase(timer); }
+void PollLoop::cancel(TimerId timer) {
+  const auto found = timers_.find(timer);
+  if (found == timers_.end()) return;
+  schedule_.erase({found->second.due, timer});
+  timers_.erase(found);
+}
 
 void PollLoop::at_turn_end(Callback callback) { turn_ends_.push_back(std::move(callback)); }
 
 std::chrono::milliseconds PollLoop::until_next_timer(std::chrono::milliseconds most) const {
-  if (timers_.empty()) return most;
-  const auto first = std::min_element(timers_.begin(), timers_.end(),
-                                      [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(first->second.due - clock_.now());
+  if (schedule_.empty()) return most;
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(schedule_.begin()->first - clock_.now());
   return std::clamp(wait, std::chrono::milliseconds(0), most);
 }
 
@@ -125,18 +134,16 @@ void PollLoop::poll(std::chrono::milliseconds most) {
 void PollLoop::run_timers() {
   const auto now = clock_.now();
   std::vector<std::pair<Clock::Time, TimerId>> due;
-  for (const auto& [id, timer] : timers_) {
-    if (timer.due <= now) due.emplace_back(timer.due, id);
-  }
-  std::sort(due.begin(), due.end());
-  for (const auto& [time, id] : due) {
-    const auto found = timers_.find(id);
-    if (found == timers_.end()) continue;  // cancelled by one before it
+  for (auto next = schedule_.begin(); next != schedule_.end() && next->first <= now; ++next) due.push_back(*next);
+  for (const auto& scheduled : due) {
+    if (schedule_.erase(scheduled) == 0) continue;  // cancelled by one before it
+    const auto found = timers_.find(scheduled.second);
     const std::shared_ptr<Callback> callback = found->second.callback;
     if (found->second.period.count() == 0) {
       timers_.erase(found);
     } else {
       found->second.due = now + found->second.period;
+      schedule_.emplace(found->second.due, found->first);
     }
     (*callback)();
   }

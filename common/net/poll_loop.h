@@ -10,6 +10,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -74,6 +76,7 @@ class PollLoop {
   void unwatch_socket(void* socket);
   std::chrono::milliseconds until_next_timer(std::chrono::milliseconds most) const;
   void poll(std::chrono::milliseconds most);
+  TimerId add_timer(std::chrono::nanoseconds delay, std::chrono::nanoseconds period, Callback);
   void run_timers();
 
   const Clock& clock_;
@@ -81,6 +84,7 @@ class PollLoop {
   std::uint64_t changes_ = 0;       // of watches_
   std::unique_ptr<Polled> polled_;  // watches_ as ZeroMQ wants them; none while they are in use
   std::map<TimerId, Timer> timers_;
+  std::set<std::pair<Clock::Time, TimerId>> schedule_;  // of timers_, the next one first
   TimerId last_timer_ = 0;
   std::vector<Callback> turn_ends_;
   std::atomic<bool> stopping_{false};

@@ -27,10 +27,11 @@ constexpr std::size_t kLarge = 4u << 10;
 constexpr std::size_t kMostUnread = 32u << 20;
 constexpr std::size_t kMostUnreadByAll = 512u << 20;
 constexpr std::chrono::milliseconds kHandshake{5000};
-constexpr std::chrono::milliseconds kPathHeartbeat{1000};  // ZeroMQ's own: proves the TCP path, not the program behind
-// After it an unanswered heartbeat ends the connection. With the pause before it, and a trial's before its next attempt,
-// the work of a host that was lost begins anew within five seconds.
-constexpr std::chrono::milliseconds kPathTimeout{2500};
+// A TCP path on which nothing comes back is given up after four seconds, in time for a lost host to be noticed within five.
+// The kernel asks: ZeroMQ's own heartbeats cost two messages a connection each time, and a walk through the timers of all
+// connections for each answer; a unix socket has no path that could be lost.
+constexpr int kPathIdleSeconds = 1, kPathProbeSeconds = 1, kPathProbes = 3;
+constexpr std::chrono::milliseconds kPathTimeout{4000};  // for what was sent and is not acknowledged
 constexpr int kBacklog = 1024;
 
 void set_common_options(zmq::socket_t& socket) {
@@ -39,8 +40,11 @@ void set_common_options(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::rcvhwm, kQueueLength);
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::kMaxMessageBytes));
   socket.set(zmq::sockopt::handshake_ivl, static_cast<int>(kHandshake.count()));
-  socket.set(zmq::sockopt::heartbeat_ivl, static_cast<int>(kPathHeartbeat.count()));
-  socket.set(zmq::sockopt::heartbeat_timeout, static_cast<int>(kPathTimeout.count()));
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, kPathIdleSeconds);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, kPathProbeSeconds);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, kPathProbes);
+  socket.set(zmq::sockopt::tcp_maxrt, static_cast<int>(kPathTimeout.count()));
 }
 
 // Bytes that ZeroMQ holds for one peer; counted down by its thread, as they leave or are dropped.
@@ -125,6 +129,35 @@ Refusal refusal_from(int event, int value, const PeerKeys& keys) {
           false};
 }
 
+// What happens to the connections of `socket`, as messages that read_event() takes.
+zmq::socket_t monitor(zmq::context_t& context, zmq::socket_t& socket, int events) {
+  static std::atomic<std::uint64_t> last{0};
+  const std::string endpoint = "inproc://ns.events." + std::to_string(++last);
+  if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
+  zmq::socket_t reader(context, zmq::socket_type::pair);
+  reader.set(zmq::sockopt::rcvhwm, 0);  // ZeroMQ's thread must not wait for us
+  reader.connect(endpoint);
+  return reader;
+}
+
+struct ConnectionEvent {
+  std::uint16_t what = 0;
+  std::int32_t value = 0;
+};
+
+std::optional<ConnectionEvent> read_event(zmq::socket_t& reader) {
+  zmq::message_t message, address;
+  while (reader && reader.recv(message, zmq::recv_flags::dontwait)) {
+    if (message.more() && !reader.recv(address, zmq::recv_flags::dontwait)) break;
+    ConnectionEvent event;
+    if (message.size() != sizeof event.what + sizeof event.value) continue;
+    std::memcpy(&event.what, message.data(), sizeof event.what);
+    std::memcpy(&event.value, message.data<char>() + sizeof event.what, sizeof event.value);
+    return event;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Context::Context() : state_(std::make_unique<State>()) {}
@@ -139,6 +172,7 @@ std::size_t Incoming::bytes() const {
 struct Router::State {
   zmq::socket_t socket;
   const Authenticator* authenticator;
+  zmq::socket_t ends = {};   // events about connections
   zmq::message_t part = {};  // the one that is being read
   std::shared_ptr<Unread> unread_by_all = std::make_shared<Unread>();
   std::unordered_map<Peer, std::shared_ptr<Unread>> unread = {};  // by who was sent something large
@@ -167,6 +201,7 @@ Router::Router(Context& context, const std::vector<std::string>& endpoints, cons
   socket.set(zmq::sockopt::router_handover, false);
   socket.set(zmq::sockopt::rcvhwm, kRouterReceives);
   socket.set(zmq::sockopt::backlog, kBacklog);
+  state_->ends = monitor(context.state_->context, socket, ZMQ_EVENT_DISCONNECTED);
   for (const std::string& endpoint : endpoints) {
     try {
       if (authenticator != nullptr) set_door(socket, *authenticator, is_tcp(endpoint));
@@ -182,10 +217,13 @@ Router::~Router() = default;
 std::optional<Incoming> Router::receive() {
   zmq::message_t& part = state_->part;
   while (state_->socket.recv(part, zmq::recv_flags::dontwait)) {
-    Incoming incoming{{static_cast<const char*>(part.data()), part.size()}, Role::local, {}, {}};
+    Incoming incoming;
+    incoming.peer.assign(static_cast<const char*>(part.data()), part.size());
+    incoming.role = Role::local;
     incoming.frames.reserve(kMaxFrames);
     const std::size_t count = receive_rest(state_->socket, part, incoming.frames);
     if (count < 1 || count > kMaxFrames) continue;
+    incoming.connection = zmq_msg_get(part.handle(), ZMQ_SRCFD);  // -1 where there is none
     if (state_->authenticator != nullptr) {
       const char* user = zmq_msg_gets(part.handle(), "User-Id");
       incoming.role = user == nullptr ? Role::none : state_->authenticator->role_of(user);
@@ -212,6 +250,12 @@ bool Router::send(const Peer& peer, wire::Frames frames) {
   }
 }
 
+std::vector<Connection> Router::ended() {
+  std::vector<Connection> ended;
+  while (const auto event = read_event(state_->ends)) ended.push_back(event->value);
+  return ended;
+}
+
 void* Router::handle() const { return state_->socket.handle(); }
 
 struct Dealer::State {
@@ -221,13 +265,9 @@ struct Dealer::State {
   std::optional<Refusal> refusal;
 
   void listen_for_handshakes(zmq::context_t& context) {
-    static std::atomic<std::uint64_t> last{0};
-    const std::string endpoint = "inproc://ns.handshakes." + std::to_string(++last);
     constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                             ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();
-    handshakes = zmq::socket_t(context, zmq::socket_type::pair);
-    handshakes.connect(endpoint);
+    handshakes = monitor(context, socket, kEvents);
   }
 };
 
@@ -278,18 +318,11 @@ bool Dealer::wait(std::chrono::milliseconds most) {
 
 std::optional<Refusal> Dealer::refusal() {
   State& state = *state_;
-  zmq::message_t event, address;
-  while (state.handshakes && state.handshakes.recv(event, zmq::recv_flags::dontwait)) {
-    if (event.more() && !state.handshakes.recv(address, zmq::recv_flags::dontwait)) break;
-    std::uint16_t what = 0;
-    std::int32_t value = 0;
-    if (event.size() != sizeof what + sizeof value) continue;
-    std::memcpy(&what, event.data(), sizeof what);
-    std::memcpy(&value, event.data<char>() + sizeof what, sizeof value);
-    if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+  while (const auto event = read_event(state.handshakes)) {
+    if (event->what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
       state.refusal.reset();
     } else {
-      state.refusal = refusal_from(what, value, state.keys);
+      state.refusal = refusal_from(event->what, event->value, state.keys);
     }
   }
   return state.refusal;
@@ -301,5 +334,6 @@ void Dealer::close(std::chrono::milliseconds linger) {
 }
 
 void* Dealer::handle() const { return state_->socket.handle(); }
+int Dealer::descriptor() const { return state_->socket.get(zmq::sockopt::fd); }
 
 }  // namespace ns::net

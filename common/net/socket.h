@@ -1,7 +1,7 @@
 // ZeroMQ sockets as NS uses them: Router (brokers) and Dealer (everyone else). common/net is the only user of ZeroMQ.
 //
 // Bounded on every side: message size, queue length in each direction, time to shake hands; a dead TCP path is found by
-// ZeroMQ's own heartbeats. Nothing here blocks except Dealer::wait. A socket is used by the thread that made it only; a
+// the kernel's keep-alive. Nothing here blocks except Dealer::wait. A socket is used by the thread that made it only; a
 // Context may be shared, and must outlive its sockets. Where keys are given, tcp:// is encrypted and both ends prove
 // who they are (CURVE); ipc:// never needs them.
 #pragma once
@@ -39,11 +39,16 @@ class Context {
 // Who sent a message: opaque, valid while the connection lives, made by our own socket (never taken from a peer).
 using Peer = std::string;
 
+// A connection as Router::ended() names it; the number is used again for a later one.
+using Connection = int;
+inline constexpr Connection kNoConnection = -1;
+
 struct Incoming {
   Peer peer;
   Role role = Role::none;
   std::string key;      // the peer's public key; empty on a plain connection
   wire::Frames frames;  // as many as came, at most kMaxFrames; the first should be a header
+  Connection connection = kNoConnection;
 
   std::size_t bytes() const;
 };
@@ -66,6 +71,9 @@ class Router {
   std::optional<Incoming> receive();
   // False: the peer has gone, or does not read what it is sent (its queue is full, by messages or by bytes).
   bool send(const Peer& peer, wire::Frames frames);
+
+  // Connections that have ended since this was asked last. To their peers send() is false then, or soon.
+  std::vector<Connection> ended();
 
   void* handle() const;  // for PollLoop
 
@@ -102,6 +110,9 @@ class Dealer {
   void close(std::chrono::milliseconds linger);
 
   void* handle() const;  // for PollLoop
+  // For who waits for many: readable when something may have come. After each send(), and whenever this is readable,
+  // receive() until there is nothing.
+  int descriptor() const;
 
  private:
   struct State;

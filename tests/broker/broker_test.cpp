@@ -420,6 +420,60 @@ TEST_F(BrokerTest, a_worker_that_is_to_go_is_pushed_drain_and_shown_so) {
   EXPECT_EQ(client_->refused(DrainWorker{{"nobody"}}).code, "not_found");
 }
 
+TEST_F(BrokerTest, a_worker_at_rest_is_told_at_once_that_it_should_go) {
+  start();
+  FakeWorker worker(broker_->endpoint(), "w");
+  worker.heartbeat({});
+  client_->call<Ok>(DrainWorker{worker.id()});
+  EXPECT_EQ(worker.requester().receive<Drain>().session, worker.session());
+}
+
+TEST_F(BrokerTest, redis_hears_of_a_worker_at_rest_now_and_then) {
+  start({"--lease", "8000"});
+  FakeWorker worker(broker_->endpoint(), "w");
+  const auto seen_ms = [&] { return client_->call<WorkerList>(ListWorkers{}).workers.at(0).seen_ms; };
+  worker.heartbeat({});
+  const std::uint64_t begin = seen_ms();
+  int unheard = 0;
+  for (; seen_ms() == begin; ++unheard) EXPECT_TRUE(worker.heartbeat({}).lost.empty());
+  EXPECT_GT(unheard, 1);
+}
+
+TEST_F(BrokerTest, a_worker_that_rests_here_and_said_hello_elsewhere_has_to_say_it_here_again) {
+  start();
+  BrokerProcess other(folder_.path(), redis_.address(), {}, "other");
+  FakeWorker here(broker_->endpoint(), "w");
+  here.heartbeat({});
+  FakeWorker elsewhere(other.endpoint(), "w");
+  const Heartbeat heartbeat{here.id(), here.session(), 0, 0, {}};
+  try {
+    for (;;) here.requester().call<HeartbeatReply>(heartbeat);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unknown_peer);
+  }
+  elsewhere.heartbeat({});
+}
+
+TEST_F(BrokerTest, work_finds_all_idle_workers_that_it_needs_and_not_others) {
+  start();
+  std::vector<std::unique_ptr<FakeWorker>> others, workers;
+  for (int i = 0; i < 6; ++i) {
+    others.push_back(std::make_unique<FakeWorker>(broker_->endpoint(), "other-" + std::to_string(i),
+                                                  std::vector<std::string>{"another"}));
+    workers.push_back(std::make_unique<FakeWorker>(broker_->endpoint(), "worker-" + std::to_string(i)));
+    for (auto* worker : {others.back().get(), workers.back().get()}) {
+      worker->pull(1, 0);
+      worker->heartbeat({});  // after it: the pull brought nothing
+    }
+  }
+  FakeWorker coordinating(broker_->endpoint(), "coordinating");
+  const Job coordinator = coordinate(coordinating, 10);
+  client_->call<TrialsEnqueued>(make_trials(coordinator, 0, 6));
+  std::set<std::uint32_t> taken;
+  for (const auto& worker : workers) taken.insert(worker->next_job().number);
+  EXPECT_EQ(taken.size(), 6u);
+}
+
 TEST_F(BrokerTest, a_dead_letter_is_listed_requeued_and_purged) {
   start();
   FakeWorker worker(broker_->endpoint(), "w");

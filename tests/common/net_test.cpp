@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <set>
 #include <thread>
 #include <utility>
@@ -115,6 +116,27 @@ TEST(Socket, frames_arrive_whole_and_large_ones_unchanged) {
   ASSERT_TRUE(router.send(incoming->peer, {"answer", "b"}));
   ASSERT_TRUE(dealer.wait(10s));
   EXPECT_EQ(*dealer.receive(), (wire::Frames{"answer", "b"}));
+}
+
+TEST(Socket, the_end_of_a_connection_is_told_by_the_number_that_its_messages_had) {
+  net::Context context;
+  net::Router router(context, {"tcp://127.0.0.1:*", "ipc:///tmp/ns-net-test-" + std::to_string(::getpid())});
+  net::PollLoop loop;
+  std::optional<net::Incoming> incoming;
+  loop.watch(router, [&] { incoming = router.receive(); });
+  for (const std::string& endpoint : router.endpoints()) {
+    auto dealer = std::make_unique<net::Dealer>(context, endpoint);
+    dealer->send({"head", "body"});
+    for (incoming.reset(); !incoming;) loop.turn(1s);
+    EXPECT_NE(incoming->connection, net::kNoConnection) << endpoint;
+    EXPECT_TRUE(router.ended().empty()) << endpoint;
+    dealer.reset();
+    std::vector<net::Connection> ended;
+    while (ended.empty()) ended = router.ended();
+    EXPECT_EQ(ended, std::vector<net::Connection>{incoming->connection}) << endpoint;
+    while (router.send(incoming->peer, {"head", "body"})) {
+    }
+  }
 }
 
 TEST(Socket, an_unknown_peer_is_reported) {

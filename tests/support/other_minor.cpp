@@ -9,8 +9,8 @@ namespace ns::test {
 namespace {
 
 // What 1.1 added to messages that 1.0 had.
-const std::set<std::string> kSinceOurs = {"deadline_ms",    "delay_ms", "demands", "memory_bytes", "next",    "pool",
-                                          "protocol_minor", "specs",    "tags",    "types",        "unserved"};
+const std::set<std::string> kSinceOurs = {"deadline_ms", "delay_ms",       "demands", "memory_bytes", "next",  "next_in_ms",
+                                          "pool",        "protocol_minor", "specs",   "tags",         "types", "unserved"};
 
 struct StringStream {
   std::string bytes;

@@ -293,6 +293,21 @@ TEST_F(BrokerLinkTest, more_leases_than_a_list_holds_are_spread_over_heartbeats)
   EXPECT_EQ(held_.size(), 1499u);
 }
 
+TEST_F(BrokerLinkTest, the_next_heartbeat_comes_when_the_broker_expects_it) {
+  connect({"a"});
+  std::uint64_t request = 0;
+  wait_for<Hello>("a", &request);
+  Welcome welcome;
+  welcome.session = 1;
+  welcome.lease_ms = welcome.heartbeat_ms = 600'000;
+  broker("a").send(request, welcome);
+  wait_for<Heartbeat>("a", &request);
+  HeartbeatReply sooner;
+  sooner.next_in_ms = 50;
+  broker("a").send(request, sooner);
+  wait_for<Heartbeat>("a", &request);
+}
+
 TEST_F(BrokerLinkTest, a_drain_of_this_session_is_passed_on) {
   answers_heartbeats_ = true;
   connect({"a"});

@@ -9,5 +9,6 @@ redis.register_function('ns2_hello', function(_, a)
     a[6], 'compute_slots', a[7], 'control_slots', a[8], 'version', a[9], 'pool', a[10], 'tags', a[11], 'memory', a[12])
   redis.call('HDEL', worker_key(a[1]), 'classes_seen') -- it may offer something else now
   redis.call('ZADD', workers_key, now, a[1])
+  redis.call('PUBLISH', workers_channel, a[1] .. ' ' .. session) -- another broker may still have an older one
   return session
 end)

@@ -40,11 +40,12 @@ void run(const Flags& flags) {
   net::PollLoop loop;
   std::vector<std::unique_ptr<net::Context>> contexts;
   std::vector<std::unique_ptr<SimulatedWorker>> workers;
+  Crowd crowd(loop);
   for (std::uint32_t i = 0; i < flags.workers; ++i) {
     if (i % kWorkersInContext == 0) contexts.push_back(std::make_unique<net::Context>());
     SimulatedWorker::Plan plan = flags.plan;
     plan.name += "-" + std::to_string(i);
-    workers.push_back(std::make_unique<SimulatedWorker>(loop, *contexts.back(), plan));
+    workers.push_back(std::make_unique<SimulatedWorker>(crowd, *contexts.back(), plan));
   }
   constexpr std::chrono::milliseconds kTurn{1000};
   while (!std::all_of(workers.begin(), workers.end(), [](const auto& worker) { return worker->is_welcome(); })) {

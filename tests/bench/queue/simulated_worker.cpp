@@ -8,27 +8,35 @@
 #include "tests/bench/queue/payload.h"
 
 namespace ns::bench {
+namespace {
 
-SimulatedWorker::SimulatedWorker(net::PollLoop& loop, net::Context& context, const Plan& plan)
-    : loop_(loop), link_(context, plan.broker, plan.keys), plan_(plan), result_(json_of(kResultBytes)) {
+constexpr std::chrono::seconds kPullAgain{5};
+
+}  // namespace
+
+SimulatedWorker::SimulatedWorker(Crowd& crowd, net::Context& context, const Plan& plan)
+    : loop_(crowd.loop()),
+      on_readable_([this] { receive(); }),
+      link_(context, plan.broker, plan.keys),
+      plan_(plan),
+      result_(json_of(kResultBytes)) {
   Hello hello;
   hello.worker = {plan.name};
   hello.host = "bench";
   hello.pid = static_cast<std::uint32_t>(::getpid());
   hello.kinds = {plan.kind};
   hello.compute_slots = plan.credits;
+  crowd.watch(link_.dealer(), on_readable_);
   link_.send(hello);
-  loop_.watch(link_.dealer(), [this] { receive(); });
+  receive();
 }
 
-SimulatedWorker::~SimulatedWorker() {
-  loop_.cancel(timer_);
-  loop_.unwatch(link_.dealer());
-}
+SimulatedWorker::~SimulatedWorker() { loop_.cancel(timer_); }
 
 void SimulatedWorker::start() {
   pull_.compute_credits = plan_.credits;
-  link_.send(pull_);
+  pull();
+  receive();
 }
 
 void SimulatedWorker::receive() {
@@ -36,6 +44,7 @@ void SimulatedWorker::receive() {
     if (received->is<Welcome>()) take(received->as<Welcome>());
     if (received->is<Jobs>()) take(received->as<Jobs>());
     if (received->is<ResultsAcknowledged>()) take(received->as<ResultsAcknowledged>());
+    if (received->is<HeartbeatReply>()) take(received->as<HeartbeatReply>());
   }
 }
 
@@ -55,7 +64,7 @@ void SimulatedWorker::take(const Jobs& jobs) {
   }
   link_.send(report);
   pull_.compute_credits += report.results.size();
-  link_.send(pull_);
+  pull();
 }
 
 void SimulatedWorker::take(const ResultsAcknowledged& acknowledged) {
@@ -68,6 +77,14 @@ void SimulatedWorker::take(const ResultsAcknowledged& acknowledged) {
   }
 }
 
+void SimulatedWorker::take(const HeartbeatReply& reply) {
+  const std::chrono::milliseconds next(reply.next_in_ms);
+  if (next.count() == 0 || next == heartbeat_) return;
+  heartbeat_ = next;
+  loop_.cancel(timer_);
+  timer_ = loop_.every(heartbeat_, [this] { beat(); });
+}
+
 void SimulatedWorker::beat() {
   Heartbeat heartbeat;
   heartbeat.worker = pull_.worker;
@@ -78,6 +95,14 @@ void SimulatedWorker::beat() {
     heartbeat.jobs.push_back({{job}, token});
   }
   link_.send(heartbeat);
+  // As ns-worker does, should the broker not have taken the last one.
+  if (pull_.compute_credits > 0 && steady_clock().now() - pulled_ >= kPullAgain) pull();
+  receive();
+}
+
+void SimulatedWorker::pull() {
+  pulled_ = steady_clock().now();
+  link_.send(pull_);
 }
 
 }  // namespace ns::bench

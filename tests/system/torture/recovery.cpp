@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = 60s;
+constexpr std::uint64_t kSeen = 4000;  // ms: Redis hears of a worker at rest every 3 s
 constexpr const char* kLongTrial = "600000";  // ms; cancelled long before
 
 double percentile(std::vector<double> values, double part) {
@@ -126,7 +127,7 @@ class Bench {
       const WorkerList list = client_.list_workers();
       std::size_t here = 0;
       for (const WorkerInfo& worker : list.workers) {
-        here += find_part(worker.pid) != nullptr && list.now_ms < worker.seen_ms + 2000;
+        here += find_part(worker.pid) != nullptr && list.now_ms < worker.seen_ms + kSeen;
       }
       if (here == 2) return;
       std::this_thread::sleep_for(50ms);
