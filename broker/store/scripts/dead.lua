@@ -10,7 +10,7 @@ local function undo_end(batch, task, number, state)
   make_untried(task.id .. '/' .. number)
   change(batch, task, state, -1)
   change(batch, task, 'requeued', 1)
-  trial_event(batch, task.id, 'trial.requeued', number, '1', '')
+  trial_event(batch, task.id, 'trial.requeued', number, nil, '')
 end
 
 local function requeue_trial(batch, task, job)

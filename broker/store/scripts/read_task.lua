@@ -24,8 +24,8 @@ end
 -- Whether a job of this class has to wait for a worker that is not connected.
 local function is_unserved(class)
   for _, worker in ipairs(redis.call('ZRANGE', workers_key, 0, -1)) do
-    local known = redis.call('HMGET', worker_key(worker), unpack(OFFER))
-    if known[1] and serves({ known[2], known[3], known[4], known[5], known[6] }, class) then return false end
+    local offer = redis.call('HMGET', worker_key(worker), unpack(OFFER))
+    if offer[1] and serves(offer, class) then return false end
   end
   return true
 end
