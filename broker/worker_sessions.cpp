@@ -121,6 +121,11 @@ void WorkerSessions::make_idle(const WorkerId& worker, Session& session) {
 }
 
 void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
+  ++work_heard_;
+  wake_idle(kind, jobs);
+}
+
+void WorkerSessions::wake_idle(JobKind kind, std::uint64_t jobs) {
   // Each idle worker is looked at once; those without credits for this kind keep their place.
   for (std::size_t left = idle_.size(); left > 0 && jobs > 0; --left) {
     WorkerId worker = std::move(idle_.front());
@@ -170,7 +175,7 @@ void WorkerSessions::flush() {
     wanted += compute + control;
     session.leasing = true;
     arguments.add(worker.text, session.number, compute, control);
-    asked.push_back({std::move(worker), session.number, compute + control});
+    asked.push_back({std::move(worker), session.number, compute + control, work_heard_});
   }
   if (!asked.empty()) lease(arguments, std::move(asked));
   due_ = std::move(later);
@@ -212,11 +217,14 @@ void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const s
     lose(asked.worker, asked.session);
     return;
   }
-  if (count < asked.jobs && !cut) return make_idle(asked.worker, session);
+  if (count < asked.jobs && !cut) {
+    // Work that was heard of meanwhile may have come after Redis looked.
+    return asked.work_heard == work_heard_ ? make_idle(asked.worker, session) : make_due(asked.worker, session);
+  }
   // There may be more than this worker took.
   make_due(asked.worker, session);
-  if (trials > 0) work_came(JobKind::trial, trials);
-  if (trials < count) work_came(JobKind::task, count - trials);
+  if (trials > 0) wake_idle(JobKind::trial, trials);
+  if (trials < count) wake_idle(JobKind::task, count - trials);
 }
 
 bool WorkerSessions::push(Session& session, const store::Reply& tasks, const store::Reply& jobs) {

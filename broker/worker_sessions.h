@@ -67,10 +67,12 @@ class WorkerSessions {
     WorkerId worker;
     std::uint64_t session;
     std::uint64_t jobs;
+    std::uint64_t work_heard;  // when it was asked
   };
 
   void make_due(const WorkerId&, Session&);
   void make_idle(const WorkerId&, Session&);
+  void wake_idle(JobKind, std::uint64_t jobs);
   void lease(store::Arguments&, std::vector<Asked>);
   void leased(const std::vector<Asked>&, const store::Reply&);
   void take(const Asked&, const store::Reply& tasks, const store::Reply& jobs, bool cut);
@@ -85,6 +87,7 @@ class WorkerSessions {
   std::unordered_map<WorkerId, Session> sessions_;
   std::vector<WorkerId> due_;  // to lease for at the end of this turn
   std::deque<WorkerId> idle_;  // the one that waits longest first; some may have gone
+  std::uint64_t work_heard_ = 0;  // how often
 };
 
 }  // namespace ns::broker

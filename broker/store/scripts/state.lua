@@ -195,10 +195,16 @@ local function attempts_of(entry)
   return table.concat(attempts, ',')
 end
 
-local function write_history(batch, task)
-  local key, now = events_key(task), batch.now_text
+-- Adds the types of the events to what is told of the task, behind the n words that are there; returns how many there are.
+local function write_history(batch, task, told, n)
+  local key, now, last = events_key(task), batch.now_text, nil
   for _, entry in ipairs(batch.histories[task]) do
     local kind, worker = entry.kind, entry.worker
+    local type = kind or entry[2]
+    if type ~= last then
+      n = n + 1
+      told[n], last = type, type
+    end
     if not kind then
       redis.call('XADD', key, '*', unpack(entry))
     elseif entry.attempts then
@@ -210,6 +216,7 @@ local function write_history(batch, task)
       redis.call('XADD', key, '*', 'type', kind, 'time', now, 'trials', ranges_of(entry.numbers))
     end
   end
+  return n
 end
 
 -- ---- the end of a call
@@ -251,8 +258,15 @@ local function flush(batch)
   for priority, by in pairs(batch.depth) do
     if by ~= 0 then redis.call('HINCRBY', depth_key, priority, by) end
   end
-  for _, task in ipairs(batch.written) do write_history(batch, task) end
-  if #batch.written > 0 then redis.call('PUBLISH', events_channel, table.concat(batch.written, ' ')) end
+  if #batch.written > 0 then
+    local told, n = {}, 0
+    for _, task in ipairs(batch.written) do
+      n = n + 1
+      told[n] = task
+      n = write_history(batch, task, told, n)
+    end
+    redis.call('PUBLISH', events_channel, table.concat(told, ' '))
+  end
   if batch.work then redis.call('PUBLISH', work_channel, '') end
 end
 
