@@ -121,7 +121,7 @@ local function commit_success(batch, task, id, number, worker, lease, result)
   trial_event(batch, task.id, 'trial.succeeded', number, nil, worker)
 end
 
-redis.register_function('ns2_commit', function(_, a)
+register('ns2_commit', function(_, a)
   local batch = new_batch()
   local leases, tasks, numbers = read_leases(a)
   local statuses = {}

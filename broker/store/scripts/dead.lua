@@ -70,7 +70,7 @@ end
 
 -- The jobs wait again, from their first attempt.
 -- KEYS: none. ARGV: job*. Result, one a job: '', or why not.
-redis.register_function('ns2_requeue_dead', function(_, a)
+register('ns2_requeue_dead', function(_, a)
   local batch, results = new_batch(), {}
   for i, id in ipairs(a) do results[i] = requeue(batch, id) end
   flush(batch)

@@ -214,7 +214,7 @@ local function lease_for(call, worker, session, compute, control)
   return call.jobs
 end
 
-redis.register_function('ns2_lease', function(_, a)
+register('ns2_lease', function(_, a)
   local batch = new_batch()
   local call = { batch = batch, token = text_of(batch.us), deadline = text_of(batch.now + a[1]), wanted = 0, bytes = 0,
     rings = {}, tasks = {}, classes = text_of(redis.call('SCARD', classes_key)), jobs = false, held = false }

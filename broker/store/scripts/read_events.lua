@@ -53,7 +53,7 @@ local function read_tail(task, from)
   return tail
 end
 
-redis.register_function({ function_name = 'ns2_read_events', flags = { 'no-writes' }, callback = function(_, a)
+register_reader('ns2_read_events', function(_, a)
   local task = a[1]
   local state = redis.call('HGET', task_key(task), 'state')
   if not state then return refuse('not_found', 'task', 'there is no task ' .. task) end
@@ -89,4 +89,4 @@ redis.register_function({ function_name = 'ns2_read_events', flags = { 'no-write
   page.out[1] = exhausted and (final and 1 or 0) or 2
   page.out[2] = page.next
   return page.out
-end })
+end)
