@@ -45,6 +45,22 @@ local function earlier_answer(job, worker, token, outcome)
   return outcome == 'handed_back' and job.answer == 'committed' and 'committed' or 'stale'
 end
 
+local MANY_LEASES = 32
+
+-- The leases of these of the task's jobs, and perhaps of more. Redis goes through a small hash from its beginning for each
+-- field that is asked for, so that most of one is cheaper to have as a whole.
+local function leases_of(task, list)
+  local key = leased_key(task)
+  if #list >= MANY_LEASES and redis.call('HLEN', key) <= 2 * #list then return fields_of(redis.call('HGETALL', key)) end
+  local leases = {}
+  for first = 1, #list, 1000 do
+    local last = math.min(first + 999, #list)
+    local found = redis.call('HMGET', key, unpack(list, first, last))
+    for i = first, last do leases[list[i]] = found[i - first + 1] end
+  end
+  return leases
+end
+
 -- The leases of the jobs of a call, read for each task at once: task -> number or 'task' -> lease. And for each report
 -- the task and the number.
 local function read_leases(a)
@@ -66,15 +82,7 @@ local function read_leases(a)
     of_task[#of_task + 1] = number
   end
   local leases = {}
-  for _, id in ipairs(order) do
-    local list, leases_of_task = fields[id], {}
-    for first = 1, #list, 1000 do
-      local last = math.min(first + 999, #list)
-      local found = redis.call('HMGET', leased_key(id), unpack(list, first, last))
-      for i = first, last do leases_of_task[list[i]] = found[i - first + 1] end
-    end
-    leases[id] = leases_of_task
-  end
+  for _, id in ipairs(order) do leases[id] = leases_of(id, fields[id]) end
   return leases, tasks, numbers
 end
 
