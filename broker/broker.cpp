@@ -63,6 +63,7 @@ struct Broker::State {
     loop.watch(router, [this] { receive(); });
     loop.at_turn_end([this] {
       batches.flush();  // before leasing: results make room
+      waiters.flush();
       workers.flush();
       store.flush();
     });

@@ -38,6 +38,15 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// Events of a task end the wait of whoever waits for its trials, too: it may have been the last one.
+bool concerns(const ReadEvents& question, const std::vector<std::string>& types) {
+  if (question.types.empty() || types.empty()) return true;
+  return std::any_of(types.begin(), types.end(), [&](const std::string& type) {
+    return type.starts_with("task.") ||
+           std::find(question.types.begin(), question.types.end(), type) != question.types.end();
+  });
+}
+
 }  // namespace
 
 // In the list from before its first reading, so that no event falls between a reading and the wait after it.
@@ -45,6 +54,7 @@ struct EventWaiters::Waiter {
   Request request;
   ReadEvents question;
   Clock::Time until;
+  bool due = false;
   bool reading = false;
   bool woken = false;  // while reading
   bool answered = false;
@@ -56,7 +66,19 @@ void EventWaiters::read(const Request& request, const ReadEvents& question) {
   const auto wait = std::chrono::milliseconds(waiters_.size() < kMostWaiters ? question.wait_ms : 0);
   auto waiter = std::make_shared<Waiter>(Waiter{request, question, clock_.now() + wait});
   if (wait.count() > 0) waiters_.emplace(question.task.text, waiter);
-  read(waiter);
+  make_due(waiter);
+}
+
+void EventWaiters::make_due(const std::shared_ptr<Waiter>& waiter) {
+  if (std::exchange(waiter->due, true)) return;
+  due_.push_back(waiter);
+}
+
+void EventWaiters::flush() {
+  for (const auto& waiter : std::exchange(due_, {})) {
+    waiter->due = false;
+    read(waiter);
+  }
 }
 
 void EventWaiters::read(const std::shared_ptr<Waiter>& waiter) {
@@ -80,9 +102,9 @@ void EventWaiters::answered(const std::shared_ptr<Waiter>& waiter, const store::
     return;
   }
   waiter->answered = false;
-  const bool passed_over = events.next != waiter->question.after;  // events of other types; there may be more
+  const bool more = reply.at(0).number() == 2;  // behind the events of other types that were passed over
   waiter->question.after = events.next;
-  if (waiter->woken || passed_over) read(waiter);
+  if (waiter->woken || more) make_due(waiter);
 }
 
 void EventWaiters::forget(const std::shared_ptr<Waiter>& waiter) {
@@ -93,18 +115,34 @@ void EventWaiters::forget(const std::shared_ptr<Waiter>& waiter) {
 
 void EventWaiters::wake_listed(const std::string& tasks) {
   std::istringstream words(tasks);
-  for (std::string task; words >> task;) wake(task);
+  std::string task;
+  std::vector<std::string> types;
+  const auto wake_last = [&] {
+    if (!task.empty()) wake(task, types);
+    types.clear();
+  };
+  for (std::string word; words >> word;) {
+    if (word.find('.') != std::string::npos) {
+      types.push_back(std::move(word));
+    } else {
+      wake_last();
+      task = std::move(word);
+    }
+  }
+  wake_last();
 }
 
-void EventWaiters::wake(const std::string& task) {
+void EventWaiters::wake(const std::string& task) { wake(task, {}); }
+
+void EventWaiters::wake(const std::string& task, const std::vector<std::string>& types) {
   const auto [first, last] = waiters_.equal_range(task);
-  std::vector<std::shared_ptr<Waiter>> woken;
-  for (auto entry = first; entry != last; ++entry) woken.push_back(entry->second);
-  for (const auto& waiter : woken) {
+  for (auto entry = first; entry != last; ++entry) {
+    const auto& waiter = entry->second;
+    if (!concerns(waiter->question, types)) continue;
     if (waiter->reading) {
       waiter->woken = true;
     } else {
-      read(waiter);
+      make_due(waiter);
     }
   }
 }
@@ -120,7 +158,7 @@ void EventWaiters::wake_all() {
 void EventWaiters::expire() {
   std::vector<std::shared_ptr<Waiter>> over;
   for (const auto& [task, waiter] : waiters_) {
-    if (!waiter->reading && clock_.now() >= waiter->until) over.push_back(waiter);
+    if (!waiter->due && !waiter->reading && clock_.now() >= waiter->until) over.push_back(waiter);
   }
   for (const auto& waiter : over) {
     Events none;

@@ -19,12 +19,13 @@ constexpr std::uint64_t kUnknownAmount = 32;                                // o
 constexpr std::uint64_t kScouts = 4;                                        // jobs that a dry group asks for
 constexpr std::size_t kMostDry = 64;                                        // groups that are scouted at once
 
-// For how long Redis need not hear of a worker at rest: what people see as its last sign of life is older by this at most.
+// For how long Redis need not hear of a worker at rest: what people see as its last sign of life is older by this at
+// most.
 constexpr std::chrono::milliseconds kRest{3000};
 // Parts of a lease: a rest must be short enough never to be taken for silence, and heartbeats leave leases trusted.
 constexpr int kRestOfLease = 4, kHeartbeatOfLease = 5;
-// In shortest heartbeats: how late the next one is when a worker is probed. One whose connection ended, and that lives, has
-// said it on another by then.
+// In shortest heartbeats: how late the next one is when a worker is probed. One whose connection ended, and that lives,
+// has said it on another by then.
 constexpr int kLate = 1, kVeryLate = 10;
 constexpr int kDoubts = 2;  // probes: the first may still find a place in the queue of the connection that ended
 
@@ -136,8 +137,7 @@ void WorkerSessions::require_own(const WorkerId& worker, const Sender& sender) c
 
 void WorkerSessions::grant(const Pull& pull) {
   Session& session = sessions_.at(pull.worker);
-  const bool more =
-      pull.compute_credits > session.compute.granted || pull.control_credits > session.control.granted;
+  const bool more = pull.compute_credits > session.compute.granted || pull.control_credits > session.control.granted;
   session.compute.granted = std::max(session.compute.granted, pull.compute_credits);
   session.control.granted = std::max(session.control.granted, pull.control_credits);
   if (more || !session.idle) make_due(pull.worker, session);  // a repeat finds no more work than before
@@ -151,8 +151,8 @@ std::uint32_t WorkerSessions::next_heartbeat_ms(const WorkerId& worker) {
   return static_cast<std::uint32_t>(next.count());
 }
 
-// While a lease call is under way its answer must come first: the worker takes an answered heartbeat for a sign that the
-// jobs which it was sent before are still its own.
+// While a lease call is under way its answer must come first: the worker takes an answered heartbeat for a sign that
+// the jobs which it was sent before are still its own.
 bool WorkerSessions::knows(const Heartbeat& heartbeat) const {
   const Session& session = sessions_.at(heartbeat.worker);
   return is_at_rest(heartbeat) && !session.leasing && session.rested && clock_.now() - *session.rested < 2 * rest_;
@@ -208,7 +208,9 @@ void WorkerSessions::make_idle(const WorkerId& worker, Session& session) {
   session.group->second.idle.push_back(worker);
 }
 
-void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
+void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) { wake_idle(kind, jobs, true); }
+
+void WorkerSessions::wake_idle(JobKind kind, std::uint64_t jobs, bool is_new) {
   std::size_t dry = 0;
   auto next = groups_.upper_bound(last_group_);
   for (std::size_t left = groups_.size(); left > 0 && jobs > 0 && dry < kMostDry; --left, ++next) {
@@ -217,6 +219,7 @@ void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
     Group& group = next->second;
     if (!group.dry) {
       ask(group, kind, jobs);
+      group.missed += is_new && jobs > 0;
       continue;
     }
     ++dry;
@@ -224,6 +227,7 @@ void WorkerSessions::work_came(JobKind kind, std::uint64_t jobs) {
     std::uint64_t scouted = std::min(jobs, kScouts);
     group.left(kind) = std::max(group.left(kind), jobs - scouted);
     ask(group, kind, scouted);
+    group.missed += is_new && scouted > 0;
   }
 }
 
@@ -289,7 +293,7 @@ void WorkerSessions::flush() {
     wanted += compute + control;
     session.leasing = true;
     arguments.add(worker.text, session.number, compute, control);
-    asked.push_back({std::move(worker), session.number, compute + control});
+    asked.push_back({std::move(worker), session.number, compute + control, session.group->second.missed});
   }
   if (!asked.empty()) lease(arguments, std::move(asked));
   due_ = std::move(later);
@@ -332,11 +336,15 @@ void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const s
     return;
   }
   if (count > 0 || !cut) learn(session.group->second, count);
-  if (count < asked.jobs && !cut) return make_idle(asked.worker, session);
+  if (count < asked.jobs && !cut) {
+    // What came while it was asked for, and found nobody idle, may have come after Redis looked.
+    return asked.missed == session.group->second.missed ? make_idle(asked.worker, session)
+                                                        : make_due(asked.worker, session);
+  }
   // There may be more than this worker took.
   make_due(asked.worker, session);
-  if (trials > 0) work_came(JobKind::trial, trials);
-  if (trials < count) work_came(JobKind::task, count - trials);
+  if (trials > 0) wake_idle(JobKind::trial, trials, false);
+  if (trials < count) wake_idle(JobKind::task, count - trials, false);
 }
 
 bool WorkerSessions::push(Session& session, const store::Reply& tasks, const store::Reply& jobs) {

@@ -5,8 +5,8 @@
 // Workers that offer the same are a group; of one whose last question brought nothing, a few scouts ask first, and the
 // others when a scout got something: the work that comes may not be for them.
 //
-// The heartbeats of a worker at rest, which has no jobs, say nothing new: they are answered from here, and Redis hears of
-// it every few seconds. Those of a worker with jobs all go to Redis, which alone knows whose a lease is. What ends a
+// The heartbeats of a worker at rest, which has no jobs, say nothing new: they are answered from here, and Redis hears
+// of it every few seconds. Those of a worker with jobs all go to Redis, which alone knows whose a lease is. What ends a
 // session or a rest is heard of sooner than that: Redis tells all brokers of each hello and each drain, a connection to
 // Redis that was lost, or whose data were, ends what is known here, and a new session begins with nothing known. So a
 // worker that has moved, or is wanted gone, learns it with its next heartbeat; after a wake-up that was lost, a few
@@ -56,7 +56,7 @@ class WorkerSessions {
 
   // In how long this worker's next heartbeat is expected: the more workers there are, the later.
   std::uint32_t next_heartbeat_ms(const WorkerId&);
-  bool knows(const Heartbeat&) const;  // it can be answered without Redis. REQUIRES: require() passed
+  bool knows(const Heartbeat&) const;      // it can be answered without Redis. REQUIRES: require() passed
   bool begins_rest_anew(const WorkerId&);  // Redis should hear again of a rest that was known. REQUIRES: knows()
   // Redis, asked then, has heard of its heartbeat.
   void note(const WorkerId&, std::uint64_t session, bool at_rest, Clock::Time asked);
@@ -81,8 +81,9 @@ class WorkerSessions {
   };
   struct Group {
     std::size_t members = 0;
-    std::deque<WorkerId> idle;  // the one that waits longest first; some may have gone
-    bool dry = true;            // its last question brought nothing
+    std::deque<WorkerId> idle;                         // the one that waits longest first; some may have gone
+    bool dry = true;                                   // its last question brought nothing
+    std::uint64_t missed = 0;                          // how often work came for which too few were idle
     std::uint64_t compute_left = 0, control_left = 0;  // jobs that may be ready, for which only scouts asked
     std::uint64_t& left(JobKind kind) { return kind == JobKind::task ? control_left : compute_left; }
   };
@@ -109,6 +110,7 @@ class WorkerSessions {
     WorkerId worker;
     std::uint64_t session;
     std::uint64_t jobs;
+    std::uint64_t missed;  // of its group, when it was asked
   };
 
   using Sessions = std::unordered_map<WorkerId, Session>;
@@ -118,6 +120,7 @@ class WorkerSessions {
   void learn(Group&, std::uint64_t found);
   void make_due(const WorkerId&, Session&);
   void make_idle(const WorkerId&, Session&);
+  void wake_idle(JobKind, std::uint64_t jobs, bool is_new);
   void lease(store::Arguments&, std::vector<Asked>);
   void leased(const std::vector<Asked>&, const store::Reply&);
   void take(const Asked&, const store::Reply& tasks, const store::Reply& jobs, bool cut);

@@ -38,11 +38,6 @@ local function ring_key(priority, class) return 'ns:ready:' .. priority .. ':' .
 local function control_key(priority, class) return 'ns:control:' .. priority .. ':' .. class end
 
 local work_channel = 'ns:wake:work' -- there may be something to lease
-local events_channel = 'ns:wake:events' -- '<task> <task> …': they have new events
+local events_channel = 'ns:wake:events' -- (task type*)*, in words: they have new events, of these types
 local stop_channel = 'ns:wake:stop' -- '<worker> <job> <token> <outcome>'
 local workers_channel = 'ns:wake:workers' -- '<worker> <session>', its newest; ' drain' behind it when it should go
-
--- A transition that Redis carries out when it is full too: it ends work, keeps it where it is, or makes room.
-local function register_relief(name, callback)
-  redis.register_function({ function_name = name, flags = { 'allow-oom' }, callback = callback })
-end

@@ -262,11 +262,12 @@ Programs find_programs() {
 std::vector<PartPlan> plan_parts(const Layout& layout, const Programs& programs, std::size_t workers) {
   std::vector<PartPlan> plans;
   // SIGTERM makes Redis write what it has and leave, also when nobody supervises it any more. Small hashes stay in
-  // their compact form up to the size of our task and trial records.
+  // their compact form up to the size of our task and trial records, but not the leases of a task, which are searched.
   plans.push_back({"redis",
                    {programs.redis.string(), "--port", "0", "--unixsocket", layout.redis_socket().string(),
                     "--unixsocketperm", "700", "--dir", layout.redis().string(), "--appendonly", "yes", "--appendfsync",
-                    "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--hash-max-listpack-value", "1024"},
+                    "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--hash-max-listpack-value", "1024",
+                    "--hash-max-listpack-entries", "64"},
                    layout.log() / "redis.log",
                    SIGTERM});
   plans.push_back({"broker",

@@ -116,6 +116,8 @@ RedisServer::RedisServer(const fs::path& folder, bool append_only, std::vector<s
             append_only ? "yes" : "no",
             "--hash-max-listpack-value",
             "1024",
+            "--hash-max-listpack-entries",
+            "64",
             "--logfile",
             "",
             "--loglevel",

@@ -32,20 +32,20 @@ local function serves(offer, class)
   return true
 end
 
--- The classes that a worker serves. `known` = {session, kinds, pool, isa, tags, memory, classes, how many there were}.
-local function classes_of(worker, known)
-  local count = redis.call('SCARD', classes_key)
+local OFFER = { 'kinds', 'pool', 'isa', 'tags', 'memory' } -- fields of a worker
+
+-- The classes that a worker serves. `known` are those that it was found to serve of the first `seen`, `count` how many
+-- there are now.
+local function classes_of(worker, known, seen, count)
   local classes = {}
-  if known[8] == tostring(count) then
-    for class in string.gmatch(known[7] or '', '[^ ]+') do table.insert(classes, class) end
+  if seen == count then
+    for class in string.gmatch(known, '[^ ]+') do classes[#classes + 1] = class end
     return classes
   end
-  local offer = { known[2], known[3], known[4], known[5], known[6] }
+  local offer = redis.call('HMGET', worker_key(worker), unpack(OFFER))
   for _, class in ipairs(redis.call('SMEMBERS', classes_key)) do
     if serves(offer, class) then table.insert(classes, class) end
   end
   redis.call('HSET', worker_key(worker), 'classes', table.concat(classes, ' '), 'classes_seen', count)
   return classes
 end
-
-local OFFER = { 'session', 'kinds', 'pool', 'isa', 'tags', 'memory', 'classes', 'classes_seen' }

@@ -45,31 +45,45 @@ local function earlier_answer(job, worker, token, outcome)
   return outcome == 'handed_back' and job.answer == 'committed' and 'committed' or 'stale'
 end
 
--- The leases of the trials of a call, read for each task at once: task -> number -> lease.
-local function read_leases(a)
-  local numbers, order = {}, {}
-  for i = 1, #a, 6 do
-    local id = a[i + 1]
-    local task = task_of(id)
-    local list = numbers[task]
-    if list == nil then
-      list = {}
-      numbers[task] = list
-      order[#order + 1] = task
-    end
-    list[#list + 1] = number_of(id) or 'task'
-  end
+local MANY_LEASES = 32
+
+-- The leases of these of the task's jobs, and perhaps of more. Redis goes through a small hash from its beginning for each
+-- field that is asked for, so that most of one is cheaper to have as a whole.
+local function leases_of(task, list)
+  local key = leased_key(task)
+  if #list >= MANY_LEASES and redis.call('HLEN', key) <= 2 * #list then return fields_of(redis.call('HGETALL', key)) end
   local leases = {}
-  for _, task in ipairs(order) do
-    local list, of_task = numbers[task], {}
-    for first = 1, #list, 1000 do
-      local last = math.min(first + 999, #list)
-      local found = redis.call('HMGET', leased_key(task), unpack(list, first, last))
-      for i = first, last do of_task[list[i]] = found[i - first + 1] end
-    end
-    leases[task] = of_task
+  for first = 1, #list, 1000 do
+    local last = math.min(first + 999, #list)
+    local found = redis.call('HMGET', key, unpack(list, first, last))
+    for i = first, last do leases[list[i]] = found[i - first + 1] end
   end
   return leases
+end
+
+-- The leases of the jobs of a call, read for each task at once: task -> number or 'task' -> lease. And for each report
+-- the task and the number.
+local function read_leases(a)
+  local fields, order, tasks, numbers, n = {}, {}, {}, {}, 0
+  local sub, task, of_task = string.sub, nil, nil
+  for i = 2, #a, 6 do
+    local id = a[i]
+    local its_task, number = sub(id, 1, TASK_ID_BYTES), sub(id, TASK_ID_BYTES + 2)
+    if number == '' then number = 'task' end
+    if its_task ~= task then
+      task, of_task = its_task, fields[its_task]
+      if of_task == nil then
+        of_task = {}
+        fields[task], order[#order + 1] = of_task, task
+      end
+    end
+    n = n + 1
+    tasks[n], numbers[n] = task, number
+    of_task[#of_task + 1] = number
+  end
+  local leases = {}
+  for _, id in ipairs(order) do leases[id] = leases_of(id, fields[id]) end
+  return leases, tasks, numbers
 end
 
 -- The job, when this worker has it under this token; nil otherwise.
@@ -98,34 +112,39 @@ end
 -- What nearly all reports are, in few steps: a trial's first attempt has succeeded. Everything that this does, commit_trial
 -- does too.
 local function commit_success(batch, task, id, number, worker, lease, result)
-  change_running(batch, task, -1)
-  change(batch, task, 'succeeded', 1)
+  local count = task.count
+  if not (task.dirty.running and task.dirty.succeeded) then
+    change_running(batch, task, -1)
+    change(batch, task, 'succeeded', 1)
+  else
+    if count.running >= task.workers then task.may_enter = true end
+    count.running, count.succeeded = count.running - 1, count.succeeded + 1
+  end
   redis.call('HSET', job_key(id), 'state', 'succeeded', 'lease', lease, 'finished',
     batch.now_text .. ' ' .. finish_order(task), 'result', result)
   batch.released[id] = true
   batch.leased = batch.leased - 1
   append_to(batch.unhold, worker, id)
   append_to(batch.unlease, task.id, number)
-  trial_event(batch, task.id, 'trial.succeeded', number, '1', worker)
+  trial_event(batch, task.id, 'trial.succeeded', number, nil, worker)
 end
 
-redis.register_function('ns2_commit', function(_, a)
+register('ns2_commit', function(_, a)
   local batch = new_batch()
-  local leases, statuses = read_leases(a), {}
-  for i = 1, #a, 6 do
-    local worker, id, token, outcome = a[i], a[i + 1], a[i + 2], a[i + 3]
-    local task_id, number = string.sub(id, 1, TASK_ID_BYTES), string.sub(id, TASK_ID_BYTES + 2)
-    local of_task = leases[task_id]
-    local lease = of_task[number]
-    local task = lease and load_task(batch, task_id)
-    local status = 'committed'
-    if task and is_open(task) and outcome == 'succeeded' and lease == worker .. ' ' .. token .. ' 1' then
+  local leases, tasks, numbers = read_leases(a)
+  local statuses = {}
+  for k = 1, #tasks do
+    local i, number, of_task = 6 * k - 5, numbers[k], leases[tasks[k]]
+    local worker, lease = a[i], of_task[number]
+    local task = lease and load_task(batch, tasks[k])
+    if task and is_open(task) and a[i + 3] == 'succeeded' and number ~= 'task' and
+      lease == worker .. ' ' .. a[i + 2] .. ' 1' then
       of_task[number] = false -- it ends here; the same report again in this call finds its answer
-      commit_success(batch, task, id, number, worker, lease, a[i + 4])
+      commit_success(batch, task, a[i + 1], number, worker, lease, a[i + 4])
+      statuses[k] = 'committed'
     else
-      status = commit_one(batch, leases, a, i)
+      statuses[k] = commit_one(batch, leases, a, i)
     end
-    statuses[#statuses + 1] = status
   end
   flush(batch)
   return statuses

@@ -10,7 +10,7 @@ local function undo_end(batch, task, number, state)
   make_untried(task.id .. '/' .. number)
   change(batch, task, state, -1)
   change(batch, task, 'requeued', 1)
-  trial_event(batch, task.id, 'trial.requeued', number, '1', '')
+  trial_event(batch, task.id, 'trial.requeued', number, nil, '')
 end
 
 local function requeue_trial(batch, task, job)
@@ -70,7 +70,7 @@ end
 
 -- The jobs wait again, from their first attempt.
 -- KEYS: none. ARGV: job*. Result, one a job: '', or why not.
-redis.register_function('ns2_requeue_dead', function(_, a)
+register('ns2_requeue_dead', function(_, a)
   local batch, results = new_batch(), {}
   for i, id in ipairs(a) do results[i] = requeue(batch, id) end
   flush(batch)

@@ -19,16 +19,20 @@ local function read_heads(call, ring)
   ring.read, ring.gone = ring.read - #ring.gone, {}
   local most = math.min(call.wanted, MOST_HEADS)
   local found = redis.call('ZRANGE', ring.key, ring.read, ring.read + most - 1, 'WITHSCORES')
-  for i = 1, #found, 2 do ring.heads[#ring.heads + 1] = { id = found[i], turn = tonumber(found[i + 1]) } end
-  ring.read = ring.read + #found / 2
-  ring.more = #found / 2 == most
-  if #found > 0 then ring.share = math.ceil(call.wanted / (#found / 2)) end
+  local count = #found / 2
+  for i = 1, #found, 2 do
+    ring.heads[#ring.heads + 1] = { id = found[i], turn = found[i + 1] + 0, left = false }
+  end
+  ring.read = ring.read + count
+  ring.more = count == most
+  if count > 0 then ring.share = math.ceil(call.wanted / count) end
 end
 
 local function open_ring(call, key)
   local ring = call.rings[key]
   if ring == nil then
-    ring = { key = key, heads = {}, first = 1, read = 0, again = {}, gone = {}, served = {}, order = {} }
+    ring = { key = key, heads = {}, first = 1, read = 0, more = false, share = 0, again = {}, gone = {}, served = {},
+      order = {} }
     call.rings[key] = ring
     read_heads(call, ring)
   end
@@ -37,6 +41,18 @@ local function open_ring(call, key)
     ring.heads, ring.first, ring.again = ring.again, 1, {}
   end
   return ring
+end
+
+-- Whether any task waits for a worker of these classes: one command where looking at each ring takes one for each.
+local function any_waits(classes, compute, control)
+  local rings, n = {}, 0
+  for _, class in ipairs(classes) do
+    for priority = 1, 3 do
+      if compute > 0 then rings[n + 1], n = ring_key(priority, class), n + 1 end
+      if control > 0 then rings[n + 1], n = control_key(priority, class), n + 1 end
+    end
+  end
+  return n > 0 and redis.call('EXISTS', unpack(rings)) > 0
 end
 
 -- Of the rings of these classes the one whose next task has the smallest turn; nil when all are empty.
@@ -69,17 +85,16 @@ end
 -- Adds a job to the reply and to what is written at the end.
 local function take(call, task, id, number, token, attempt, worker, parameters, limits)
   if not task.index then
-    table.insert(call.tasks, task)
-    task.index = #call.tasks
-    task.leases = {}
+    local index = #call.tasks + 1
+    call.tasks[index], task.index, task.leases = task, index, {}
   end
-  local jobs, n = call.jobs, #call.jobs
-  jobs[n + 1], jobs[n + 2], jobs[n + 3] = task.index, number or '', attempt
-  jobs[n + 4], jobs[n + 5], jobs[n + 6] = token, parameters, limits
-  n = #call.held
-  call.held[n + 1], call.held[n + 2] = call.deadline, id
-  n = #task.leases
-  task.leases[n + 1], task.leases[n + 2] = number or 'task', worker .. ' ' .. token .. ' ' .. attempt
+  local list, n = call.jobs, #call.jobs
+  list[n + 1], list[n + 2], list[n + 3] = task.index, number or '', attempt
+  list[n + 4], list[n + 5], list[n + 6] = token, parameters, limits
+  list, n = call.held, #call.held
+  list[n + 1], list[n + 2] = call.deadline, id
+  list, n = task.leases, #task.leases
+  list[n + 1], list[n + 2] = number or 'task', worker .. ' ' .. token .. ' ' .. attempt
   call.batch.leased = call.batch.leased + 1
   call.bytes = call.bytes + #parameters
 end
@@ -87,7 +102,7 @@ end
 local function lease_task_job(call, ring, worker)
   local id = ring.heads[ring.first].id
   leave_ring(ring, ring.heads[ring.first])
-  local task = load_task(call.batch, id)
+  local task = load_task_briefly(call.batch, id)
   if not task or not is_open(task) then return 0 end
   if task.state == 'pending' then
     redis.call('HSET', task_key(id), 'state', 'running', 'started', call.batch.now_text)
@@ -105,12 +120,13 @@ end
 -- Some trials of the ring's next task: its turn's worth, what it has, or `most`. Returns how many.
 local function lease_trials(call, ring, most, worker)
   local head = ring.heads[ring.first]
-  local task = load_task(call.batch, head.id)
+  local task = load_task_briefly(call.batch, head.id)
   local room = task and is_open(task) and task.workers - task.count.running or 0
   local turn = math.min(head.left or ring.share, most, room, TURN)
   local numbers = turn > 0 and redis.call('LPOP', ready_key(head.id), turn) or {}
   local count, prefix = 0, head.id .. '/'
-  for _, number in ipairs(numbers) do
+  for i = 1, #numbers do
+    local number = numbers[i]
     local id = prefix .. number
     local v = redis.call('HGETALL', job_key(id)) -- nearly always {'parameters', …}
     local token, attempt, parameters, limits = call.token, '1', v[2], ''
@@ -122,7 +138,7 @@ local function lease_trials(call, ring, most, worker)
     end
     if token then
       take(call, task, id, number, token, attempt, worker, parameters, limits)
-      trial_event(call.batch, head.id, 'trial.started', number, attempt, worker)
+      trial_event(call.batch, head.id, 'trial.started', number, attempt ~= '1' and attempt or nil, worker)
       count = count + 1
     end
   end
@@ -136,30 +152,37 @@ local function lease_trials(call, ring, most, worker)
     head.left = (head.left or ring.share) - turn
     if not ring.served[head.id] then
       ring.served[head.id] = true
-      table.insert(ring.order, head.id)
+      ring.order[#ring.order + 1] = head.id
     end
     if head.left <= 0 then
       ring.first = ring.first + 1
-      table.insert(ring.again, { id = head.id, turn = head.turn })
+      head.left = false
+      ring.again[#ring.again + 1] = head
     end
   end
   return count
 end
 
--- Writes down whose turn it was. Order: as the turns were had.
+-- Writes down whose turn it was. Order: as the turns were had. Of whom the last trial was taken leaves now, rather than
+-- be looked at in vain by the next call.
 local function close_rings(call)
   for key, ring in pairs(call.rings) do
-    in_pieces('ZREM', key, ring.gone)
-    local served = {}
+    local served, gone, count = {}, ring.gone, 0
     for _, id in ipairs(ring.order) do
-      if ring.served[id] then table.insert(served, id) end
+      if ring.served[id] then
+        if redis.call('LLEN', ready_key(id)) == 0 then
+          gone[#gone + 1] = id
+        else
+          count = count + 1
+          served[count] = id
+        end
+      end
     end
-    if #served > 0 then
-      local turn = redis.call('INCRBY', turn_key, #served) - #served
-      local places = {}
+    in_pieces('ZREM', key, gone)
+    if count > 0 then
+      local turn, places = redis.call('INCRBY', turn_key, count) - count, {}
       for i, id in ipairs(served) do
-        table.insert(places, text_of(turn + i))
-        table.insert(places, id)
+        places[2 * i - 1], places[2 * i] = text_of(turn + i), id
       end
       in_pieces('ZADD', key, places)
     end
@@ -167,20 +190,21 @@ local function close_rings(call)
 end
 
 local function lease_for(call, worker, session, compute, control)
-  local known = redis.call('HMGET', worker_key(worker), unpack(OFFER))
+  local known = redis.call('HMGET', worker_key(worker), 'session', 'classes', 'classes_seen')
   if known[1] ~= session then return 'unknown_peer' end
-  local classes = classes_of(worker, known)
+  local classes = classes_of(worker, known[2], known[3], call.classes)
+  if not any_waits(classes, compute, control) then return {} end
   call.jobs, call.held = {}, {}
   for priority = 1, 3 do
     local ring = control > 0 and next_ring(call, control_key, priority, classes)
     while control > 0 and ring and call.bytes < REPLY_BYTES do
       control = control - lease_task_job(call, ring, worker)
-      ring = next_ring(call, control_key, priority, classes)
+      ring = control > 0 and next_ring(call, control_key, priority, classes)
     end
     ring = compute > 0 and next_ring(call, ring_key, priority, classes)
     while compute > 0 and ring and call.bytes < REPLY_BYTES do
       compute = compute - lease_trials(call, ring, compute, worker)
-      ring = next_ring(call, ring_key, priority, classes)
+      ring = compute > 0 and next_ring(call, ring_key, priority, classes)
     end
   end
   if #call.held > 0 then
@@ -190,24 +214,21 @@ local function lease_for(call, worker, session, compute, control)
   return call.jobs
 end
 
-redis.register_function('ns2_lease', function(_, a)
+register('ns2_lease', function(_, a)
   local batch = new_batch()
-  local call = { batch = batch, token = text_of(batch.us), deadline = text_of(batch.now + tonumber(a[1])), wanted = 0, bytes = 0, rings = {},
-    tasks = {} }
-  for i = 2, #a, 4 do call.wanted = call.wanted + math.max(tonumber(a[i + 2]), tonumber(a[i + 3])) end
-  local reply = { false, 0 }
-  for i = 2, #a, 4 do
-    table.insert(reply, lease_for(call, a[i], a[i + 1], tonumber(a[i + 2]), tonumber(a[i + 3])))
-  end
+  local call = { batch = batch, token = text_of(batch.us), deadline = text_of(batch.now + a[1]), wanted = 0, bytes = 0,
+    rings = {}, tasks = {}, classes = text_of(redis.call('SCARD', classes_key)), jobs = false, held = false }
+  for i = 2, #a, 4 do call.wanted = call.wanted + math.max(a[i + 2] + 0, a[i + 3] + 0) end
+  local reply = { {}, 0 }
+  for i = 2, #a, 4 do reply[#reply + 1] = lease_for(call, a[i], a[i + 1], a[i + 2] + 0, a[i + 3] + 0) end
+  if next(call.rings) == nil then return reply end
   close_rings(call)
   flush(batch)
   local tasks = {}
-  for _, task in ipairs(call.tasks) do
+  for i, task in ipairs(call.tasks) do
     in_pieces('HSET', leased_key(task.id), task.leases)
     local v = redis.call('HMGET', task_key(task.id), 'kind', 'spec')
-    table.insert(tasks, task.id)
-    table.insert(tasks, v[1])
-    table.insert(tasks, v[2])
+    tasks[3 * i - 2], tasks[3 * i - 1], tasks[3 * i] = task.id, v[1], v[2]
   end
   reply[1], reply[2] = tasks, call.bytes < REPLY_BYTES and 0 or 1
   return reply

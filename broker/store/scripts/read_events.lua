@@ -1,10 +1,11 @@
 -- A task's history after one event; fewer events than asked for where they are large, or where many are not of the types
 -- asked for. Entries of many trials (see state.lua) are taken apart: their events are '<entry>.1', '<entry>.2', ….
 -- KEYS: none. ARGV: task, after (an event's id or 0), limit, types (comma list, '' for all).
--- Result: {1 when the task has ended and nothing follows, id to go on after, (id, type, time, trial, attempt, worker,
--- body)*}. Error not_found.
+-- Result: {0: that is all for now, 1: and the task has ended, 2: more follows; id to go on after, (id, type, time, trial,
+-- attempt, worker, body)*}. Error not_found.
 
 local ENTRIES_LOOKED_AT = 2048 -- in one call
+local TAIL = 8 -- entries that one who keeps up has not seen, at most
 
 local BODY_OF = { ['trial.enqueued'] = 'parameters', ['trial.succeeded'] = 'result' }
 
@@ -42,7 +43,17 @@ local function add_trials(page, task, id, fields, skip)
   return true
 end
 
-redis.register_function({ function_name = 'ns2_read_events', flags = { 'no-writes' }, callback = function(_, a)
+-- What follows `from`, when that is little; nil otherwise. Redis finds the end of a stream at once, but a place within it
+-- by going through as many as a hundred entries before it.
+local function read_tail(task, from)
+  local tail = redis.call('XREVRANGE', events_key(task), '+', from, 'COUNT', TAIL + 1)
+  local count = #tail
+  if count > TAIL then return nil end
+  for i = 1, math.floor(count / 2) do tail[i], tail[count + 1 - i] = tail[count + 1 - i], tail[i] end
+  return tail
+end
+
+register_reader('ns2_read_events', function(_, a)
   local task = a[1]
   local state = redis.call('HGET', task_key(task), 'state')
   if not state then return refuse('not_found', 'task', 'there is no task ' .. task) end
@@ -51,8 +62,9 @@ redis.register_function({ function_name = 'ns2_read_events', flags = { 'no-write
   local entry_id, skip = string.match(a[2], '^([%d-]+)%.?(%d*)$')
   skip = tonumber(skip) or 0
   local from, exhausted, looked = (skip > 0 and '' or '(') .. entry_id, false, 0
+  local tail = entry_id ~= '0' and read_tail(task, from)
   while not is_full(page) and not exhausted and looked < ENTRIES_LOOKED_AT do
-    local some = redis.call('XRANGE', events_key(task), from, '+', 'COUNT', 32)
+    local some = tail or redis.call('XRANGE', events_key(task), from, '+', 'COUNT', 32)
     exhausted = #some < 32
     for i, entry in ipairs(some) do
       local id, fields = entry[1], fields_of(entry[2])
@@ -74,7 +86,7 @@ redis.register_function({ function_name = 'ns2_read_events', flags = { 'no-write
     looked = looked + #some
   end
   local final = state == 'done' or state == 'failed' or state == 'cancelled'
-  page.out[1] = final and exhausted and 1 or 0
+  page.out[1] = exhausted and (final and 1 or 0) or 2
   page.out[2] = page.next
   return page.out
-end })
+end)

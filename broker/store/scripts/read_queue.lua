@@ -1,14 +1,14 @@
 -- The queue and its workers as a person sees them.
 
 -- KEYS: none. ARGV: none. Result: now, ms.
-redis.register_function({ function_name = 'ns2_ping', flags = { 'no-writes' }, callback = function()
+register_reader('ns2_ping', function()
   return text_of(now_ms())
-end })
+end)
 
 -- KEYS: none. ARGV: most workers.
 -- Result: {now, {worker, host, pid, cpus, isa, kinds, compute slots, control slots, compute busy, control busy, started,
 -- seen, version, pool, tags, memory, jobs held, 1 when it was asked to go}*}
-redis.register_function({ function_name = 'ns2_list_workers', flags = { 'no-writes' }, callback = function(_, a)
+register_reader('ns2_list_workers', function(_, a)
   local workers = {}
   local known = redis.call('ZRANGE', workers_key, 0, a[1] - 1, 'WITHSCORES')
   for i = 1, #known, 2 do
@@ -24,7 +24,7 @@ redis.register_function({ function_name = 'ns2_list_workers', flags = { 'no-writ
     table.insert(workers, worker)
   end
   return { text_of(now_ms()), workers }
-end })
+end)
 
 -- The first leases to end: {job, worker, token, attempt, expires in ms, age in ms}*.
 local function first_leases(now, most)
@@ -57,9 +57,9 @@ local function dead_letters(offset, most)
 end
 
 -- KEYS: none. ARGV: offset, limit. Result: {how many in all, now, dead letters}
-redis.register_function({ function_name = 'ns2_list_dead', flags = { 'no-writes' }, callback = function(_, a)
+register_reader('ns2_list_dead', function(_, a)
   return { redis.call('ZCARD', dead_key), text_of(now_ms()), dead_letters(tonumber(a[1]), tonumber(a[2])) }
-end })
+end)
 
 -- Where something waits: {class, priority, tasks with a trial to lease, task jobs}*.
 local function class_depths(most)
@@ -92,7 +92,7 @@ end
 -- KEYS: none. ARGV: most leases and dead letters.
 -- Result: {ready trials at priority 1, 2, 3, ready task jobs at 1, 2, 3, delayed, leased, leases, dead, dead letters,
 -- depths of classes, counters}
-redis.register_function({ function_name = 'ns2_get_queue', flags = { 'no-writes' }, callback = function(_, a)
+register_reader('ns2_get_queue', function(_, a)
   local out, most = {}, tonumber(a[1])
   for priority = 1, 3 do out[priority] = tonumber(redis.call('HGET', depth_key, priority) or 0) end
   local classes = redis.call('SMEMBERS', classes_key)
@@ -107,4 +107,4 @@ redis.register_function({ function_name = 'ns2_get_queue', flags = { 'no-writes'
   out[9], out[10], out[11] = first_leases(now, most), redis.call('ZCARD', dead_key), dead_letters(0, most)
   out[12], out[13] = class_depths(most), recent_counts(now)
   return out
-end })
+end)

@@ -24,8 +24,8 @@ end
 -- Whether a job of this class has to wait for a worker that is not connected.
 local function is_unserved(class)
   for _, worker in ipairs(redis.call('ZRANGE', workers_key, 0, -1)) do
-    local known = redis.call('HMGET', worker_key(worker), unpack(OFFER))
-    if known[1] and serves({ known[2], known[3], known[4], known[5], known[6] }, class) then return false end
+    local offer = redis.call('HMGET', worker_key(worker), unpack(OFFER))
+    if offer[1] and serves(offer, class) then return false end
   end
   return true
 end
@@ -41,7 +41,7 @@ end
 
 -- KEYS: none. ARGV: task. Result: {fields…, spec, result, 1 when no connected worker can serve what waits}. Error
 -- not_found.
-redis.register_function({ function_name = 'ns2_get_task', flags = { 'no-writes' }, callback = function(_, a)
+register_reader('ns2_get_task', function(_, a)
   local out, waiting = describe_task(a[1])
   if not out then return refuse('not_found', 'task', 'there is no task ' .. a[1]) end
   local v = redis.call('HMGET', task_key(a[1]), 'spec', 'result', 'closing')
@@ -50,11 +50,11 @@ redis.register_function({ function_name = 'ns2_get_task', flags = { 'no-writes' 
   table.insert(out, not v[3] and v[2] or '')
   table.insert(out, waits_in_vain(out, waiting, {}))
   return out
-end })
+end)
 
 -- KEYS: none. ARGV: state or '', offset, limit. Result: {how many in all, task*}, newest first; a task = {fields…, 1 when
 -- no connected worker can serve what waits}.
-redis.register_function({ function_name = 'ns2_list_tasks', flags = { 'no-writes' }, callback = function(_, a)
+register_reader('ns2_list_tasks', function(_, a)
   local key = tasks_key
   if a[1] ~= '' then key = key .. ':' .. a[1] end
   local tasks, bytes, known = {}, 0, {}
@@ -66,4 +66,4 @@ redis.register_function({ function_name = 'ns2_list_tasks', flags = { 'no-writes
     table.insert(tasks, task)
   end
   return { redis.call('ZCARD', key), tasks }
-end })
+end)

@@ -1,5 +1,8 @@
 -- What the transitions share. A call reads each task once into a batch, changes it in memory, and flush() writes the
 -- counters, histories, indexes and wake-ups once a call. Nothing after the first write may fail: validate before.
+--
+-- What runs once a job is written for the interpreter: a command costs some thousand instructions whatever it does, a text
+-- made of a number one to two thousand (least with '%d'), tonumber() twice what arithmetic with the text costs.
 
 local CLOSE_STEP, CLOSE_LOOK = 512, 4096 -- trials cancelled, and looked at, in one call when a task ends
 local BACKOFF_FIRST, BACKOFF_BASE, BACKOFF_MOST = 200, 1000, 60000 -- ms before a retry
@@ -14,7 +17,7 @@ local SAMPLE_MS = 10000
 
 local function now_us()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+  return time[1] * 1000000 + time[2]
 end
 
 local function now_ms() return math.floor(now_us() / 1000) end
@@ -22,7 +25,7 @@ local function now_ms() return math.floor(now_us() / 1000) end
 local function refuse(code, field, sentence) return redis.error_reply('NSERR ' .. code .. ' ' .. field .. ' ' .. sentence) end
 
 -- Whole numbers as text; Lua would write large ones as 1e+14.
-local function text_of(number) return string.format('%.0f', number) end
+local function text_of(number) return string.format('%d', number) end
 
 -- {name, value, …} as a table by name.
 local function fields_of(list)
@@ -65,11 +68,28 @@ local function load_task(batch, id)
     batch.tasks[id] = false
     return nil
   end
-  local task = { id = id, state = v[1], class = v[2], priority = v[3], workers = tonumber(v[4]),
-    max_attempts = tonumber(v[5]), closing = v[6] or nil, dirty = {},
-    count = { total = tonumber(v[7] or 0), last = tonumber(v[8] or -1), running = tonumber(v[9] or 0),
-      succeeded = tonumber(v[10] or 0), failed = tonumber(v[11] or 0), early_stopped = tonumber(v[12] or 0),
-      cancelled = tonumber(v[13] or 0), requeued = tonumber(v[14] or 0) } }
+  local task = { id = id, state = v[1], class = v[2], priority = v[3], workers = v[4] + 0, max_attempts = v[5] + 0,
+    closing = v[6] or nil, dirty = {}, changed = false, may_enter = false, has_ready = false,
+    count = { total = (v[7] or 0) + 0, last = (v[8] or -1) + 0, running = (v[9] or 0) + 0, succeeded = (v[10] or 0) + 0,
+      failed = (v[11] or 0) + 0, early_stopped = (v[12] or 0) + 0, cancelled = (v[13] or 0) + 0,
+      requeued = (v[14] or 0) + 0 } }
+  batch.tasks[id] = task
+  return task
+end
+
+-- The same, with no more than what adding trials and leasing them needs.
+local function load_task_briefly(batch, id)
+  local known = batch.tasks[id]
+  if known ~= nil then return known or nil end
+  local v = redis.call('HMGET', task_key(id), 'state', 'class', 'priority', 'workers', 'closing', 'trials_total',
+    'trials_last', 'trials_running')
+  if not v[1] then
+    batch.tasks[id] = false
+    return nil
+  end
+  local task = { id = id, state = v[1], class = v[2], priority = v[3], workers = v[4] + 0, closing = v[5] or nil,
+    dirty = {}, changed = false, may_enter = false, has_ready = false,
+    count = { total = (v[6] or 0) + 0, last = (v[7] or -1) + 0, running = (v[8] or 0) + 0 } }
   batch.tasks[id] = task
   return task
 end
@@ -89,7 +109,7 @@ local function set_count(batch, task, counter, value)
   task.dirty[counter] = true
   if not task.changed then
     task.changed = true
-    table.insert(batch.changed, task)
+    batch.changed[#batch.changed + 1] = task
   end
 end
 
@@ -115,7 +135,7 @@ local function history_of(batch, task)
   if history == nil then
     history = {}
     batch.histories[task] = history
-    table.insert(batch.written, task)
+    batch.written[#batch.written + 1] = task
   end
   return history
 end
@@ -126,24 +146,40 @@ end
 
 local MOST_IN_ENTRY = 1024 -- trials of one entry: whoever reads takes it apart as a whole
 
--- Of trials that are enqueued, requeued, start, or succeed.
+-- Of trials that are enqueued, requeued, start, or succeed; `attempt` is nil where it is the first.
 local function trial_event(batch, task, kind, number, attempt, worker)
   local history = history_of(batch, task)
   local last = history[#history]
   if last == nil or last.kind ~= kind or last.worker ~= worker or #last.numbers >= MOST_IN_ENTRY then
-    last = { kind = kind, worker = worker, numbers = {}, attempts = {}, retried = false }
-    table.insert(history, last)
+    last = { kind = kind, worker = worker, numbers = {}, attempts = false }
+    history[#history + 1] = last
   end
-  local count = #last.numbers + 1
-  last.numbers[count], last.attempts[count] = number, attempt
-  if attempt ~= '1' then last.retried = true end
+  local numbers = last.numbers
+  local count = #numbers + 1
+  numbers[count] = number
+  if attempt then
+    if not last.attempts then last.attempts = {} end
+    last.attempts[count] = attempt
+  end
+end
+
+-- Of all these, whose attempt is the first, and who have no worker. The list is the entry's from now on.
+local function trials_event(batch, task, kind, numbers)
+  if #numbers > MOST_IN_ENTRY then
+    for _, number in ipairs(numbers) do trial_event(batch, task, kind, number, nil, '') end
+  else
+    local history = history_of(batch, task)
+    history[#history + 1] = { kind = kind, worker = '', numbers = numbers, attempts = false }
+  end
 end
 
 -- '0-499,700': runs of numbers that follow each other in the list.
 local function ranges_of(numbers)
-  local parts, first, value = {}, 1, tonumber(numbers[1])
-  for i = 1, #numbers do
-    local following = tonumber(numbers[i + 1] or -1)
+  local count = #numbers
+  if count == 1 then return numbers[1] end
+  local parts, first, value = {}, 1, numbers[1] + 0
+  for i = 1, count do
+    local following = (numbers[i + 1] or -1) + 0
     if following ~= value + 1 then
       parts[#parts + 1] = first == i and numbers[i] or numbers[first] .. '-' .. numbers[i]
       first = i + 1
@@ -153,24 +189,34 @@ local function ranges_of(numbers)
   return table.concat(parts, ',')
 end
 
-local function write_history(batch, task)
-  local key = events_key(task)
+local function attempts_of(entry)
+  local attempts = {}
+  for i = 1, #entry.numbers do attempts[i] = entry.attempts[i] or '1' end
+  return table.concat(attempts, ',')
+end
+
+-- Adds the types of the events to what is told of the task, behind the n words that are there; returns how many there are.
+local function write_history(batch, task, told, n)
+  local key, now, last = events_key(task), batch.now_text, nil
   for _, entry in ipairs(batch.histories[task]) do
-    if entry.kind then
-      local fields = { 'type', entry.kind, 'time', batch.now_text, 'trials', ranges_of(entry.numbers) }
-      if entry.worker ~= '' then
-        table.insert(fields, 'worker')
-        table.insert(fields, entry.worker)
-      end
-      if entry.retried then
-        table.insert(fields, 'attempts')
-        table.insert(fields, table.concat(entry.attempts, ','))
-      end
-      redis.call('XADD', key, '*', unpack(fields))
-    else
+    local kind, worker = entry.kind, entry.worker
+    local type = kind or entry[2]
+    if type ~= last then
+      n = n + 1
+      told[n], last = type, type
+    end
+    if not kind then
       redis.call('XADD', key, '*', unpack(entry))
+    elseif entry.attempts then
+      redis.call('XADD', key, '*', 'type', kind, 'time', now, 'trials', ranges_of(entry.numbers), 'worker', worker,
+        'attempts', attempts_of(entry))
+    elseif worker ~= '' then
+      redis.call('XADD', key, '*', 'type', kind, 'time', now, 'trials', ranges_of(entry.numbers), 'worker', worker)
+    else
+      redis.call('XADD', key, '*', 'type', kind, 'time', now, 'trials', ranges_of(entry.numbers))
     end
   end
+  return n
 end
 
 -- ---- the end of a call
@@ -178,16 +224,16 @@ end
 -- A task stands in its ring while it has ready trials and may run more of them. Leasing takes tasks out that have not.
 local function enter_ring(batch, task)
   if not is_open(task) or task.count.running >= task.workers then return end
-  if redis.call('LLEN', ready_key(task.id)) == 0 then return end
+  if not task.has_ready and redis.call('LLEN', ready_key(task.id)) == 0 then return end
   local ring = ring_key(task.priority, task.class)
   if redis.call('ZADD', ring, 'NX', redis.call('INCR', turn_key), task.id) == 1 then batch.work = true end
 end
 
 local function write_counts(task)
-  local fields = {}
+  local fields, n = {}, 0
   for name in pairs(task.dirty) do
-    table.insert(fields, 'trials_' .. name)
-    table.insert(fields, text_of(task.count[name]))
+    fields[n + 1], fields[n + 2] = 'trials_' .. name, text_of(task.count[name])
+    n = n + 2
   end
   redis.call('HSET', task_key(task.id), unpack(fields))
 end
@@ -212,8 +258,15 @@ local function flush(batch)
   for priority, by in pairs(batch.depth) do
     if by ~= 0 then redis.call('HINCRBY', depth_key, priority, by) end
   end
-  for _, task in ipairs(batch.written) do write_history(batch, task) end
-  if #batch.written > 0 then redis.call('PUBLISH', events_channel, table.concat(batch.written, ' ')) end
+  if #batch.written > 0 then
+    local told, n = {}, 0
+    for _, task in ipairs(batch.written) do
+      n = n + 1
+      told[n] = task
+      n = write_history(batch, task, told, n)
+    end
+    redis.call('PUBLISH', events_channel, table.concat(told, ' '))
+  end
   if batch.work then redis.call('PUBLISH', work_channel, '') end
 end
 
@@ -283,7 +336,8 @@ local function end_trial(batch, task, job, state, answer, result, reason)
       'error', reason, 'answer', answer)
   end
   if state == 'succeeded' then
-    trial_event(batch, task.id, 'trial.succeeded', job.number, tostring(job.attempt), job.worker)
+    trial_event(batch, task.id, 'trial.succeeded', job.number, job.attempt ~= 1 and text_of(job.attempt) or nil,
+      job.worker)
   else
     event(batch, task.id, 'trial.' .. state, { 'trial', job.number, 'attempt', job.attempt, 'worker', job.worker, 'body',
       cjson.encode({ error = reason }) })
@@ -295,7 +349,7 @@ local function make_ready(batch, task, job)
   if job.number then
     redis.call('LPUSH', ready_key(task.id), job.number)
     add_depth(batch, task.priority, 1)
-    task.may_enter = true
+    task.may_enter, task.has_ready = true, true
     set_count(batch, task, 'running', task.count.running) -- so that flush() looks at it
   else
     redis.call('ZADD', control_key(task.priority, task.class), redis.call('INCR', turn_key), task.id)
@@ -442,11 +496,10 @@ local function holds(job, worker, token)
   return job and job.state == 'running' and job.token == token and job.worker == worker
 end
 
--- The task, when `token` is that of its running coordinator; nil otherwise.
-local function coordinated(batch, id, token)
+-- Whether `token` is that of the task's running coordinator.
+local function coordinates(id, token)
   local lease = redis.call('HGET', leased_key(id), 'task')
-  if not lease or not string.find(lease, ' ' .. token .. ' ', 1, true) then return nil end
-  return load_task(batch, id)
+  return lease and string.find(lease, ' ' .. token .. ' ', 1, true) ~= nil
 end
 
 local STALE = 'the lease of this task job has ended: another coordinator has it, or the task has ended'

@@ -3,7 +3,7 @@
 -- Result: 1 stopping, 0 it had ended. Errors stale, not_found.
 register_relief('ns2_stop_trial', function(_, a)
   local batch = new_batch()
-  local task = coordinated(batch, a[1], a[2])
+  local task = coordinates(a[1], a[2]) and load_task(batch, a[1])
   if not task then return refuse('stale', 'token', STALE) end
   local job = load_job(batch, task.id .. '/' .. a[3])
   if not job then return refuse('not_found', 'number', 'task ' .. task.id .. ' has no trial ' .. a[3]) end

@@ -17,7 +17,7 @@ local function refusal(a)
   end
 end
 
-redis.register_function('ns2_submit', function(_, a)
+register('ns2_submit', function(_, a)
   local id = a[1]
   local known = redis.call('HMGET', task_key(id), unpack(SUBMITTED))
   if known[1] then

@@ -72,6 +72,8 @@ PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence pers
                                                                       "0",
                                                                       "--hash-max-listpack-value",
                                                                       "1024",
+                                                                      "--hash-max-listpack-entries",
+                                                                      "64",
                                                                       "--logfile",
                                                                       "",
                                                                       "--loglevel",
