@@ -64,6 +64,7 @@ struct Broker::State {
     loop.at_turn_end([this] {
       batches.flush();  // before leasing: results make room
       waiters.flush();
+      store.flush();  // answers of results do not wait for the lease call behind them
       workers.flush();
       store.flush();
     });
