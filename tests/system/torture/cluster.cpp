@@ -201,10 +201,12 @@ std::vector<std::string> Cluster::words_of(const Part& part) const {
 
 void Cluster::start(Part& part) {
   ++part.starts;
+  part.told_to_end = false;
   part.process = std::make_unique<test::Process>(words_of(part));
 }
 
 void Cluster::signal(Part& part, int number) {
+  part.told_to_end = part.told_to_end || number == SIGTERM;
   if (part.process) part.process->signal(number);
 }
 
@@ -244,7 +246,7 @@ std::vector<std::string> Cluster::revive() {
     siginfo_t how;
     if (!part.process || !has_ended(part.process->pid(), how)) continue;
     part.process.reset();
-    if (how.si_code != CLD_EXITED) {
+    if (how.si_code != CLD_EXITED && !(how.si_status == SIGTERM && part.told_to_end)) {
       defects.push_back(part.name + " died of signal " + std::to_string(how.si_status) + ", and nobody sent it");
     }
     if (!part.faulty) start(part);

@@ -39,6 +39,7 @@ struct Part {
   int starts = 0;
   std::unique_ptr<test::Process> process;  // null: not running
   bool faulty = false;                     // something is being done to it
+  bool told_to_end = false;                // by SIGTERM, perhaps before it could heed it
 };
 
 class Cluster {
