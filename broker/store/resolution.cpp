@@ -35,7 +35,7 @@ Addresses numeric_addresses(const Address& address) {
   return Addresses(look_up(address, AI_NUMERICHOST, &list) == 0 ? list : nullptr);
 }
 
-// Written by the thread before it says so through `event`, read after.
+// Written by the thread before it says so, through `known` and then `event`; read after.
 struct Resolution::Shared {
   explicit Shared(const Address& asked) : address(asked), event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~Shared() {
@@ -49,6 +49,7 @@ struct Resolution::Shared {
   const int event;
   int failure = 0;
   Addresses list;
+  std::atomic<bool> known{false};
 };
 
 Resolution::Resolution(const Address& address) {
@@ -62,6 +63,7 @@ Resolution::Resolution(const Address& address) {
     addrinfo* list = nullptr;
     shared->failure = look_up(shared->address, 0, &list);
     shared->list.reset(shared->failure == 0 ? list : nullptr);
+    shared->known.store(true, std::memory_order_release);
     ::eventfd_write(shared->event, 1);
   }).detach();
 }
@@ -73,6 +75,7 @@ int Resolution::watched() const {
 }
 
 Addresses Resolution::take() {
+  if (!shared_->known.load(std::memory_order_acquire)) throw Error(ErrorCode::internal, "taken before it was known");
   if (shared_->failure == 0) return std::move(shared_->list);
   throw Error(ErrorCode::unavailable, "host " + shared_->address.host + ": " + ::gai_strerror(shared_->failure));
 }
