@@ -74,6 +74,7 @@ TEST_F(RedisTroubleTest, a_full_redis_does_nothing_by_half) {
     }
   }
   ASSERT_FALSE(refused.empty());
+  set("maxmemory", "1");  // what the refused one gave back may be enough for something small
   EXPECT_FALSE(exists("ns:task:" + refused));
   EXPECT_FALSE(exists("ns:task:" + refused + ":events"));
   EXPECT_FALSE(exists("ns:job:" + refused));
