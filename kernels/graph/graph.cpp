@@ -314,6 +314,11 @@ std::int64_t Graph::opset() const {
   return found != opsets.end() ? found->second : 1;
 }
 
+std::int64_t Graph::opset_of(const Node& node) const {
+  const auto found = opsets.find(node.domain);
+  return found != opsets.end() ? found->second : 1;
+}
+
 ValueId Graph::add_value(Value value) {
   const auto id = static_cast<ValueId>(values_.size());
   if (value.name.empty()) throw Error(ErrorCode::invalid, "a value needs a name");

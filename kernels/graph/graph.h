@@ -71,7 +71,8 @@ class Graph {
   std::vector<ValueId> inputs;  // without initializers
   std::vector<ValueId> outputs;
 
-  std::int64_t opset() const;  // of ai.onnx; 1 when the model imports none
+  std::int64_t opset() const;                // of ai.onnx; 1 when the model imports none
+  std::int64_t opset_of(const Node&) const;  // of the node's domain
 
   ValueId add_value(Value);  // Error(invalid) when the name is taken
   ValueId add_constant(std::string name, Tensor);

@@ -59,6 +59,7 @@ const OpDefinition* find_op(std::string_view domain, std::string_view type, std:
 
 std::vector<TensorType> infer_types(const OpDefinition& definition, const InferContext& context) {
   check_arity(definition, context.node, context.inputs.size());
+  if (definition.infer == nullptr) unsupported(context.node, "the shapes of its outputs follow from the data");
   std::vector<TensorType> types = definition.infer(context);
   for (const TensorType& type : types) {
     std::int64_t bytes = 0;
@@ -76,6 +77,10 @@ std::vector<graph::Tensor> run_node(const graph::Node& node, std::int64_t opset,
                                     std::span<const graph::Tensor* const> inputs) {
   const OpDefinition* definition = find_op(node.domain, node.op_type, opset);
   if (definition == nullptr) unsupported(node, "the operator is not known at opset " + std::to_string(opset));
+  if (definition->make != nullptr) {
+    check_arity(*definition, node, inputs.size());
+    return definition->make({node, opset, inputs, {}});
+  }
   std::vector<TensorType> input_types(inputs.size());
   std::vector<const TensorType*> present(inputs.size(), nullptr);
   for (std::size_t i = 0; i < inputs.size(); ++i) {

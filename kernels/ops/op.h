@@ -42,6 +42,9 @@ struct OpDefinition {
   // run.
   std::vector<TensorType> (*infer)(const InferContext&);
   void (*compute)(const ComputeContext&);
+  // In place of infer and compute where the shapes of the outputs follow from the data (NonZero, Unique): all outputs,
+  // computed and allocated. `outputs` of the context is empty; an absent output stays undefined.
+  std::vector<graph::Tensor> (*make)(const ComputeContext&) = nullptr;
 };
 
 // The definition for this operator at this opset, or null.
@@ -49,6 +52,7 @@ const OpDefinition* find_op(std::string_view domain, std::string_view type, std:
 std::span<const OpDefinition> all_ops();
 
 // definition.infer with everything around it checked: number of inputs and outputs, sizes of the results.
+// Error(unsupported) where the shapes follow from the data.
 std::vector<TensorType> infer_types(const OpDefinition&, const InferContext&);
 
 // Runs one node plainly: infer, allocate, compute. For folding, oracles and tests.

@@ -112,7 +112,7 @@ class Folder {
   bool compute(const Node& node, const std::vector<const Tensor*>& inputs) {
     std::vector<Tensor> outputs;
     try {
-      outputs = ops::run_node(node, graph_.opset(), inputs);
+      outputs = ops::run_node(node, graph_.opset_of(node), inputs);
     } catch (const Error&) {
       return false;  // an index out of range and the like: the run reports it, if it ever gets there
     }

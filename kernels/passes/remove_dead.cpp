@@ -33,7 +33,7 @@ std::vector<ValueId> taken_values(const Graph& graph, const Node& node) {
 }
 
 void leave_out_unused(const Graph& graph, Node& node, const std::vector<bool>& needed) {
-  const ops::OpDefinition* definition = ops::find_op(node.domain, node.op_type, graph.opset());
+  const ops::OpDefinition* definition = ops::find_op(node.domain, node.op_type, graph.opset_of(node));
   if (!node.domain.empty() || definition == nullptr || definition->max_outputs == definition->min_outputs) return;
   for (std::size_t i = static_cast<std::size_t>(definition->min_outputs); i < node.outputs.size(); ++i) {
     if (node.outputs[i] != kAbsent && !needed[static_cast<std::size_t>(node.outputs[i])]) node.outputs[i] = kAbsent;

@@ -40,8 +40,8 @@ ValueTypes propagate(const Graph& graph, std::optional<std::int64_t> example) {
 }  // namespace
 
 void infer_into(const Graph& graph, const Node& node, ValueTypes& types) {
-  const std::int64_t opset = graph.opset();
-  const ops::OpDefinition* definition = node.domain.empty() ? ops::find_op("", node.op_type, opset) : nullptr;
+  const std::int64_t opset = graph.opset_of(node);
+  const ops::OpDefinition* definition = ops::find_op(node.domain, node.op_type, opset);
   if (definition == nullptr) return;
   std::vector<const ops::TensorType*> inputs;
   std::vector<const graph::Tensor*> constants;

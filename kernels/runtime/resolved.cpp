@@ -52,11 +52,7 @@ Resolved::Resolved(const Graph& graph, std::span<const ops::TensorType> inputs)
   find_what_runs();
 }
 
-std::int64_t Resolved::opset_of(const Node& node) const {
-  if (node.domain.empty()) return graph_.opset();
-  const auto found = graph_.opsets.find(node.domain);
-  return found == graph_.opsets.end() ? 1 : found->second;
-}
+std::int64_t Resolved::opset_of(const Node& node) const { return graph_.opset_of(node); }
 
 void Resolved::resolve_node(std::int32_t index) {
   const Node& node = this->node(index);
@@ -76,7 +72,7 @@ void Resolved::resolve_node(std::int32_t index) {
   }
   const std::int64_t opset = opset_of(node);
   std::vector<ops::TensorType> outputs =
-      definition_of(node, opset).infer({.node = node, .opset = opset, .inputs = types, .constants = constants});
+      infer_types(definition_of(node, opset), {.node = node, .opset = opset, .inputs = types, .constants = constants});
   for (std::size_t i = 0; i < node.outputs.size() && i < outputs.size(); ++i) {
     if (node.outputs[i] != kAbsent) types_[at(node.outputs[i])] = std::move(outputs[i]);
   }

@@ -23,9 +23,7 @@ constexpr std::size_t kMaxWorkspaces = 2;  // of one session: a full batch and t
 void check_operators(const Graph& graph) {
   std::string unknown;
   for (const graph::Node& node : graph.nodes) {
-    const auto found = graph.opsets.find(node.domain);
-    const std::int64_t opset = node.domain.empty() ? graph.opset() : found == graph.opsets.end() ? 1 : found->second;
-    if (ops::find_op(node.domain, node.op_type, opset) != nullptr) continue;
+    if (ops::find_op(node.domain, node.op_type, graph.opset_of(node)) != nullptr) continue;
     unknown += fmt::format("{}{}{} (node {})", unknown.empty() ? "" : ", ",
                            node.domain.empty() ? "" : node.domain + ".", node.op_type, node.name);
   }

@@ -6,8 +6,7 @@ namespace ns::test {
 
 void require_known_operators(const graph::Graph& graph) {
   for (const graph::Node& node : graph.nodes) {
-    const auto opset = graph.opsets.find(node.domain);
-    if (opset == graph.opsets.end() || ops::find_op(node.domain, node.op_type, opset->second) == nullptr) {
+    if (ops::find_op(node.domain, node.op_type, graph.opset_of(node)) == nullptr) {
       throw Error(ErrorCode::unsupported, describe(node) + " is not known");
     }
   }
@@ -24,7 +23,7 @@ std::vector<graph::Tensor> plain_run(const graph::Graph& graph, const std::vecto
     for (const graph::ValueId id : node.inputs) {
       used.push_back(id == graph::kAbsent ? nullptr : &values[static_cast<std::size_t>(id)]);
     }
-    std::vector<graph::Tensor> made = ops::run_node(node, graph.opset(), used);
+    std::vector<graph::Tensor> made = ops::run_node(node, graph.opset_of(node), used);
     for (std::size_t i = 0; i < made.size(); ++i) {
       if (node.outputs[i] != graph::kAbsent) values[static_cast<std::size_t>(node.outputs[i])] = std::move(made[i]);
     }

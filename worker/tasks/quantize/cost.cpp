@@ -38,8 +38,7 @@ class Types {
 
  private:
   void infer(const Node& node) {
-    const auto imported = graph_.opsets.find(node.domain);
-    const std::int64_t opset = imported == graph_.opsets.end() ? 1 : imported->second;
+    const std::int64_t opset = graph_.opset_of(node);
     const ops::OpDefinition* definition = ops::find_op(node.domain, node.op_type, opset);
     if (definition == nullptr) return;
     std::vector<const ops::TensorType*> inputs;
@@ -51,7 +50,7 @@ class Types {
       constants.push_back(constant ? &graph_.value(id).constant : nullptr);
     }
     try {
-      const std::vector<ops::TensorType> outputs = definition->infer({node, opset, inputs, constants});
+      const std::vector<ops::TensorType> outputs = infer_types(*definition, {node, opset, inputs, constants});
       for (std::size_t index = 0; index < std::min(outputs.size(), node.outputs.size()); ++index) {
         const ValueId id = node.outputs[index];
         if (id != graph::kAbsent) types_[static_cast<std::size_t>(id)] = outputs[index];
