@@ -477,6 +477,19 @@ std::vector<std::string> captured_names(const Graph& subgraph) {
   return {names.begin(), names.end()};
 }
 
+std::vector<ValueId> captured_values(const Graph& graph, const Node& node) {
+  std::vector<ValueId> captured;
+  for (const auto& subgraph : subgraphs_of(node)) {
+    for (const std::string& name : captured_names(*subgraph)) {
+      captured.push_back(graph.find(name));
+      if (captured.back() != kAbsent) continue;
+      throw Error(ErrorCode::invalid, fmt::format("{}: its sub-graph '{}' uses the value '{}', which nothing makes",
+                                                  describe(node), subgraph->name, name));
+    }
+  }
+  return captured;
+}
+
 std::vector<std::shared_ptr<const Graph>> subgraphs_of(const Node& node) {
   std::vector<std::shared_ptr<const Graph>> subgraphs;
   for (const auto& [key, attribute] : node.attributes) {

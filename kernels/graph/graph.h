@@ -109,6 +109,9 @@ class Graph {
 // Names that a sub-graph takes from the graph around it: its values that nothing in it makes, sorted.
 std::vector<std::string> captured_names(const Graph& subgraph);
 
+// The values of the graph that the node's sub-graphs take from it. Error(invalid) when there is no value of that name.
+std::vector<ValueId> captured_values(const Graph&, const Node&);
+
 // The nodes' sub-graphs, in attribute order.
 std::vector<std::shared_ptr<const Graph>> subgraphs_of(const Node&);
 

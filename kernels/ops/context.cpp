@@ -51,7 +51,8 @@ const Tensor* shape_input(const InferContext& context, std::size_t index) {
   if (optional_input(context, index) == nullptr) return nullptr;
   const Tensor* constant = item_or_null(context.constants, index);
   if (constant == nullptr) {
-    unsupported(context.node, fmt::format("input {} decides over shapes and is not known before the run", index));
+    throw NeedsData(
+        fmt::format("{}: input {} decides over shapes and is not known before the run", describe(context.node), index));
   }
   return constant;
 }

@@ -31,8 +31,8 @@ const Tensor& input(const ComputeContext&, std::size_t index);
 // An input that may be left out: null then.
 const TensorType* optional_input(const InferContext&, std::size_t index);
 const Tensor* optional_input(const ComputeContext&, std::size_t index);
-// The bytes of an input that decides over shapes; null when the input is left out. Error(unsupported) when they are not
-// known before the run.
+// The bytes of an input that decides over shapes; null when the input is left out. NeedsData when they are not known
+// before the run.
 const Tensor* shape_input(const InferContext&, std::size_t index);
 const Tensor* shape_input(const ComputeContext&, std::size_t index);
 

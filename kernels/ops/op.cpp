@@ -59,7 +59,9 @@ const OpDefinition* find_op(std::string_view domain, std::string_view type, std:
 
 std::vector<TensorType> infer_types(const OpDefinition& definition, const InferContext& context) {
   check_arity(definition, context.node, context.inputs.size());
-  if (definition.infer == nullptr) unsupported(context.node, "the shapes of its outputs follow from the data");
+  if (definition.infer == nullptr) {
+    throw NeedsData(describe(context.node) + ": the shapes of its outputs follow from the data");
+  }
   std::vector<TensorType> types = definition.infer(context);
   for (const TensorType& type : types) {
     std::int64_t bytes = 0;

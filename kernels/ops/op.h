@@ -32,14 +32,19 @@ struct ComputeContext {
   std::span<graph::Tensor> outputs;              // allocated as inferred; an absent output has none
 };
 
+// The shapes of a node's outputs follow from bytes that are not known before the run.
+class NeedsData : public Error {
+ public:
+  explicit NeedsData(const std::string& sentence) : Error(ErrorCode::unsupported, sentence) {}
+};
+
 struct OpDefinition {
   std::string_view domain;
   std::string_view type;
   std::int64_t since = 1;  // the first opset this definition knows; it handles every later version up to 21
   int min_inputs = 1, max_inputs = 1, min_outputs = 1, max_outputs = 1;
   // Output types, one for each of the node's outputs (absent ones too); Error(invalid) names the node and what is wrong
-  // with its inputs or attributes. Error(unsupported) when the shapes depend on bytes that are not known before the
-  // run.
+  // with its inputs or attributes. NeedsData when the shapes depend on bytes that are not known before the run.
   std::vector<TensorType> (*infer)(const InferContext&);
   void (*compute)(const ComputeContext&);
   // In place of infer and compute where the shapes of the outputs follow from the data (NonZero, Unique): all outputs,
@@ -52,7 +57,7 @@ const OpDefinition* find_op(std::string_view domain, std::string_view type, std:
 std::span<const OpDefinition> all_ops();
 
 // definition.infer with everything around it checked: number of inputs and outputs, sizes of the results.
-// Error(unsupported) where the shapes follow from the data.
+// NeedsData where the operator has no infer.
 std::vector<TensorType> infer_types(const OpDefinition&, const InferContext&);
 
 // Runs one node plainly: infer, allocate, compute. For folding, oracles and tests.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/runtime/control_flow.h"
+
 namespace ns::runtime {
 
 using graph::ElementType;
@@ -26,6 +28,9 @@ std::int64_t zero_point_of(const Tensor& tensor) {
 
 const ops::OpDefinition& definition_of(const Node& node, std::int64_t opset) {
   const ops::OpDefinition* definition = ops::find_op(node.domain, node.op_type, opset);
+  if (definition == nullptr && is_control_flow(node)) {
+    throw ops::NeedsData(describe(node) + ": what it makes follows from the data");
+  }
   if (definition == nullptr) {
     throw Error(ErrorCode::unsupported, "operator " + node.op_type + " (node " + node.name + ") is not known");
   }
@@ -34,7 +39,7 @@ const ops::OpDefinition& definition_of(const Node& node, std::int64_t opset) {
 
 }  // namespace
 
-Resolved::Resolved(const Graph& graph, std::span<const ops::TensorType> inputs)
+Resolved::Resolved(const Graph& graph)
     : graph_(graph),
       types_(graph.value_count()),
       constants_(graph.value_count()),
@@ -47,9 +52,43 @@ Resolved::Resolved(const Graph& graph, std::span<const ops::TensorType> inputs)
     known_[id] = true;
     types_[id] = {value.constant.type(), value.constant.shape()};
   }
+}
+
+Resolved::Resolved(const Graph& graph, std::span<const ops::TensorType> inputs) : Resolved(graph) {
   for (std::size_t i = 0; i < inputs.size(); ++i) types_[at(graph.inputs[i])] = inputs[i];
   for (std::size_t index = 0; index < graph.nodes.size(); ++index) resolve_node(static_cast<std::int32_t>(index));
   find_what_runs();
+}
+
+std::vector<NodeState> Resolved::readiness(const Graph& graph, std::vector<std::optional<ops::TensorType>> have,
+                                           const std::vector<bool>& done) {
+  Resolved resolved(graph);
+  std::vector<bool> there = resolved.known_;
+  for (std::size_t id = 0; id < have.size(); ++id) {
+    if (!have[id]) continue;
+    there[id] = true;
+    resolved.types_[id] = std::move(*have[id]);
+  }
+  const auto is_there = [&](ValueId id) { return id == kAbsent || there[at(id)]; };
+  std::vector<NodeState> states(graph.nodes.size(), NodeState::done);
+  for (std::size_t index = 0; index < states.size(); ++index) {
+    if (done[index]) continue;
+    const Node& node = graph.nodes[index];
+    states[index] = NodeState::waiting;
+    const std::vector<ValueId> captured = captured_values(graph, node);
+    if (!std::all_of(node.inputs.begin(), node.inputs.end(), is_there)) continue;
+    if (!std::all_of(captured.begin(), captured.end(), is_there)) continue;
+    try {
+      resolved.resolve_node(static_cast<std::int32_t>(index));
+      states[index] = NodeState::ready;
+      for (const ValueId output : node.outputs) {
+        if (output != kAbsent) there[at(output)] = true;
+      }
+    } catch (const ops::NeedsData&) {
+      states[index] = NodeState::needs_data;
+    }
+  }
+  return states;
 }
 
 std::int64_t Resolved::opset_of(const Node& node) const { return graph_.opset_of(node); }

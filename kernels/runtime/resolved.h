@@ -29,10 +29,22 @@ struct Quantized {
   Quantization quantization;
 };
 
+// Where a node stands while a graph is run in stages.
+enum class NodeState : std::uint8_t {
+  done,        // it ran in an earlier stage
+  ready,       // the types of its inputs are known, and those of its outputs follow
+  needs_data,  // the types of its inputs are known, those of its outputs follow from their bytes
+  waiting,     // for a node that needs data
+};
+
 class Resolved {
  public:
-  // Error(unsupported): an operator whose shape depends on bytes that are not known before the run.
+  // ops::NeedsData: an operator whose shapes depend on bytes that are not known before the run.
   Resolved(const graph::Graph&, std::span<const ops::TensorType> inputs);
+
+  // What can run once the values of these types (none: not made yet) are there; constants need not be among them.
+  static std::vector<NodeState> readiness(const graph::Graph&, std::vector<std::optional<ops::TensorType>> have,
+                                          const std::vector<bool>& done);
 
   const graph::Graph& graph() const { return graph_; }
   const graph::Node& node(std::int32_t index) const { return graph_.nodes[static_cast<std::size_t>(index)]; }
@@ -60,6 +72,7 @@ class Resolved {
 
  private:
   static std::size_t at(graph::ValueId id) { return static_cast<std::size_t>(id); }
+  explicit Resolved(const graph::Graph&);
   void resolve_node(std::int32_t index);
   bool fold_shape(const graph::Node&);
   void fold(std::int32_t index);

@@ -5,28 +5,63 @@
 #include <map>
 
 #include "kernels/runtime/plan_cache.h"
+#include "kernels/runtime/staged.h"
 
 namespace ns::runtime {
 
 using graph::Graph;
 using graph::Tensor;
 
+namespace {
+
+// What the sessions of one graph have in common: plans of the whole, or stages once it is known to need data.
+class Compiled {
+ public:
+  Compiled(std::shared_ptr<const Graph> graph, const PlanOptions& options) : plans_(std::move(graph), options) {}
+
+  PlanCache& plans() { return plans_; }
+  const std::shared_ptr<const Graph>& graph() const { return plans_.graph(); }
+
+  std::shared_ptr<Staged> staged() const {
+    const std::lock_guard lock(mutex_);
+    return staged_;
+  }
+  std::shared_ptr<Staged> stage() {
+    const std::lock_guard lock(mutex_);
+    if (!staged_) staged_ = std::make_shared<Staged>(plans_.graph(), plans_.options());
+    return staged_;
+  }
+
+ private:
+  PlanCache plans_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<Staged> staged_;
+};
+
+}  // namespace
+
 struct Session::State {
-  std::shared_ptr<PlanCache> plans;
+  std::shared_ptr<Compiled> compiled;
   std::list<std::unique_ptr<Workspace>> workspaces;  // last used first
+  std::unique_ptr<StagedRun> staged;                 // of a graph that needs data
 };
 
 namespace {
 
 constexpr std::size_t kMaxWorkspaces = 2;  // of one session: a full batch and the shorter one at the end
 
-void check_operators(const Graph& graph) {
-  std::string unknown;
+void list_unknown(const Graph& graph, std::string& unknown) {
   for (const graph::Node& node : graph.nodes) {
-    if (ops::find_op(node.domain, node.op_type, graph.opset_of(node)) != nullptr) continue;
+    for (const auto& subgraph : graph::subgraphs_of(node)) list_unknown(*subgraph, unknown);
+    if (is_control_flow(node) || ops::find_op(node.domain, node.op_type, graph.opset_of(node)) != nullptr) continue;
     unknown += fmt::format("{}{}{} (node {})", unknown.empty() ? "" : ", ",
                            node.domain.empty() ? "" : node.domain + ".", node.op_type, node.name);
   }
+}
+
+void check_operators(const Graph& graph) {
+  std::string unknown;
+  list_unknown(graph, unknown);
   if (!unknown.empty()) throw Error(ErrorCode::unsupported, "operators that are not known: " + unknown, "model");
 }
 
@@ -41,7 +76,7 @@ std::string declared_shape(const graph::Value& value) {
 }
 
 void check_input(const graph::Value& value, const Tensor& tensor, std::map<std::string, std::int64_t>& sizes) {
-  if (tensor.type() != value.type) {
+  if (tensor.type() != value.type && value.type != graph::ElementType::undefined) {
     throw Error(ErrorCode::invalid,
                 fmt::format("input {} is {}, the model wants {}", value.name, graph::name_of(tensor.type()),
                             graph::name_of(value.type)),
@@ -91,7 +126,7 @@ std::vector<ops::TensorType> checked_types(const Graph& graph, std::span<const T
 
 Session::Session(std::shared_ptr<const Graph> graph, PlanOptions options) : state_(std::make_shared<State>()) {
   check_operators(*graph);
-  state_->plans = std::make_shared<PlanCache>(std::move(graph), options);
+  state_->compiled = std::make_shared<Compiled>(std::move(graph), options);
 }
 Session::Session(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Session::~Session() = default;
@@ -100,11 +135,11 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 Session Session::share() const {
   auto state = std::make_shared<State>();
-  state->plans = state_->plans;
+  state->compiled = state_->compiled;
   return Session(std::move(state));
 }
 
-const Graph& Session::graph() const { return *state_->plans->graph(); }
+const Graph& Session::graph() const { return *state_->compiled->graph(); }
 
 std::vector<Tensor> Session::run(std::span<const Tensor> inputs) {
   auto& workspaces = state_->workspaces;
@@ -112,7 +147,8 @@ std::vector<Tensor> Session::run(std::span<const Tensor> inputs) {
   while (found != workspaces.end() && !fits_plan((*found)->plan(), inputs)) ++found;
   if (found == workspaces.end()) {
     const std::vector<ops::TensorType> types = checked_types(graph(), inputs);
-    workspaces.push_front(std::make_unique<Workspace>(state_->plans->find_or_make(types)));
+    if (is_staged(types)) return state_->staged->run(inputs);
+    workspaces.push_front(std::make_unique<Workspace>(state_->compiled->plans().find_or_make(types)));
     if (workspaces.size() > kMaxWorkspaces) workspaces.pop_back();
   } else if (found != workspaces.begin()) {
     workspaces.splice(workspaces.begin(), workspaces, found);
@@ -120,15 +156,45 @@ std::vector<Tensor> Session::run(std::span<const Tensor> inputs) {
   return workspaces.front()->run(inputs);
 }
 
+// A graph that once needed data runs in stages from then on.
+bool Session::is_staged(const std::vector<ops::TensorType>& types) {
+  if (state_->staged) return true;
+  std::shared_ptr<Staged> staged = state_->compiled->staged();
+  if (!staged) {
+    try {
+      state_->compiled->plans().find_or_make(types);
+      return false;
+    } catch (const ops::NeedsData&) {
+      staged = state_->compiled->stage();
+    }
+  }
+  state_->workspaces.clear();
+  state_->staged = std::make_unique<StagedRun>(std::move(staged));
+  return true;
+}
+
 std::vector<StepTime> Session::profile() const {
+  if (state_->staged) return state_->staged->profile();
   return state_->workspaces.empty() ? std::vector<StepTime>{} : state_->workspaces.front()->profile();
 }
 
 std::size_t Session::arena_bytes() const {
+  if (state_->staged) {
+    std::size_t bytes = 0;
+    for (const Session* session : state_->staged->sessions()) bytes += session->arena_bytes();
+    return bytes;
+  }
   return state_->workspaces.empty() ? 0 : state_->workspaces.front()->plan().arena_bytes();
 }
 
 std::vector<std::string> Session::int8_nodes() const {
+  if (state_->staged) {
+    std::vector<std::string> nodes;
+    for (const Session* session : state_->staged->sessions()) {
+      for (std::string& node : session->int8_nodes()) nodes.push_back(std::move(node));
+    }
+    return nodes;
+  }
   if (state_->workspaces.empty()) return {};
   return state_->workspaces.front()->plan().program().int8_nodes;
 }

@@ -1,5 +1,8 @@
 // Plan and Session: a graph compiled for one set of input shapes, and run.
 //
+// A graph in which shapes follow from the data (NonZero, If, Loop, a computed Reshape) is cut at such nodes and
+// compiled in parts (staged.h); whoever runs it sees no difference.
+//
 // A Plan is immutable after it was made; any number of threads may run it, each with its own Workspace. Packed weights
 // and compiled primitives belong to the plan. A Session belongs to one thread: it makes a plan per input shape (bounded
 // cache) and owns a workspace; sessions made with share() use the same plans.
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "kernels/graph/graph.h"
+#include "kernels/ops/op.h"
 
 namespace ns::runtime {
 
@@ -54,6 +58,7 @@ class Session {
  private:
   struct State;
   explicit Session(std::shared_ptr<State>);
+  bool is_staged(const std::vector<ops::TensorType>& inputs);
   std::shared_ptr<State> state_;
 };
 
