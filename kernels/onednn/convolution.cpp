@@ -1,5 +1,7 @@
 #include "kernels/onednn/convolution.h"
 
+#include <algorithm>
+
 #include "kernels/onednn/primitive.h"
 
 namespace ns::onednn {
@@ -34,7 +36,31 @@ void set_arithmetic(dnnl::primitive_attr& attr, const Arithmetic& arithmetic) {
   if (arithmetic.output_zero_point != 0) attr.set_zero_points(DNNL_ARG_DST, 0, {arithmetic.output_zero_point});
 }
 
-Made make(const ConvolutionSpec& spec) {
+// Along the height alone: oneDNN's loops are made for the width.
+bool is_column(const ConvolutionSpec& spec) {
+  return spec.input.size() == 4 && spec.input[3] == 1 && spec.output[3] == 1 && spec.weights.shape()[3] == 1 &&
+         spec.input[2] > 1 && spec.pads_begin[1] == 0 && spec.pads_end[1] == 0 &&
+         std::none_of(spec.post.begin(), spec.post.end(),
+                      [](const PostOperation& one) { return one.kind == PostOperation::Kind::add; });
+}
+
+// The same numbers in the same places, height and width exchanged.
+ConvolutionSpec turned(ConvolutionSpec spec) {
+  const auto turn = [](auto& list) { std::iter_swap(list.end() - 2, list.end() - 1); };
+  turn(spec.input);
+  turn(spec.output);
+  for (auto* list : {&spec.strides, &spec.dilations, &spec.pads_begin, &spec.pads_end}) turn(*list);
+  graph::Shape weights = spec.weights.shape();
+  turn(weights);
+  spec.weights = spec.weights.reshaped(weights);
+  return spec;
+}
+
+memory::desc turned_back(const memory::desc& descriptor) { return descriptor.permute_axes({0, 1, 3, 2}); }
+
+Made make(const ConvolutionSpec& given) {
+  const bool column = is_column(given);
+  const ConvolutionSpec spec = column ? turned(given) : given;
   Attributes attributes = attributes_of(spec.post);
   set_arithmetic(attributes.attr, spec.arithmetic);
   const memory::dims weights = weight_dims(spec);
@@ -53,8 +79,9 @@ Made make(const ConvolutionSpec& spec) {
   if (spec.bias.defined()) {
     constants.emplace_back(DNNL_ARG_BIAS, packed(spec.bias, dims_of(spec.bias.shape()), chosen.bias_desc()));
   }
-  return finish(chosen, dnnl::convolution_forward(chosen), {{DNNL_ARG_SRC, chosen.src_desc()}}, std::move(constants),
-                chosen.dst_desc(), attributes);
+  const auto as_given = [&](const memory::desc& one) { return column ? turned_back(one) : one; };
+  return finish(chosen, dnnl::convolution_forward(chosen), {{DNNL_ARG_SRC, as_given(chosen.src_desc())}},
+                std::move(constants), as_given(chosen.dst_desc()), attributes);
 }
 
 }  // namespace

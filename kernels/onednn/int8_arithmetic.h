@@ -1,7 +1,7 @@
 // What int8 arithmetic of this CPU is exact. Any thread.
 //
-// Without VNNI (AVX2, AVX-512 before it) the products of two neighbouring uint8 inputs and int8 weights are summed in 16
-// bits, which saturate: full-range weights give wrong results there, silently. 255 * (64 + 64) still fits.
+// Without VNNI (AVX2, AVX-512 before it) the products of two neighbouring uint8 inputs and int8 weights are summed in
+// 16 bits, which saturate: full-range weights give wrong results there, silently. 255 * (64 + 64) still fits.
 #pragma once
 
 namespace ns::onednn {

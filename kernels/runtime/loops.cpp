@@ -4,29 +4,13 @@
 #include <cmath>
 #include <cstring>
 
-// One body, compiled once for any x86-64 and once for AVX-512; the compiler vectorizes both.
-#if defined(__x86_64__)
-#define NS_WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
-#else
-#define NS_WIDE
-#endif
-#define NS_BODY [[gnu::always_inline]] inline
+#include "kernels/runtime/wide.h"
 
 namespace ns::runtime {
 
 using graph::ElementType;
 
 namespace {
-
-bool is_wide() {
-#if defined(__x86_64__)
-  static const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  return wide;
-#else
-  return false;
-#endif
-}
 
 // Not a number becomes the lowest.
 template <typename Stored>
@@ -108,29 +92,33 @@ NS_BODY void average_body(const From* from, To* to, std::int32_t* sums, std::siz
   }
 }
 
-// The bodies again, for wide vectors.
-template <typename Stored>
-NS_WIDE void quantize_wide(const float* from, Stored* to, std::size_t count, const Quantization& q) {
-  quantize_body(from, to, count, q);
-}
-template <typename Stored>
-NS_WIDE void dequantize_wide(const Stored* from, float* to, std::size_t count, const Quantization& q) {
-  dequantize_body(from, to, count, q);
-}
-template <typename Stored>
-NS_WIDE void channels_last_wide(const float* from, Stored* to, std::size_t channels, std::size_t pixels,
-                                const Quantization& q) {
-  channels_last_body(from, to, channels, pixels, q);
-}
-template <typename Left, typename Right, typename Stored>
-NS_WIDE void add_wide(const Left* left, const Right* right, Stored* to, std::size_t count, const Addition& a) {
-  add_body(left, right, to, count, a);
-}
-template <typename From, typename To>
-NS_WIDE void average_wide(const From* from, To* to, std::int32_t* sums, std::size_t batch, std::size_t pixels,
-                          std::size_t channels, const Quantization& input, const Quantization& output) {
-  average_body(from, to, sums, batch, pixels, channels, input, output);
-}
+// A body for the widest vectors that there are.
+#define NS_WIDEST(name)                                  \
+  template <typename... Arguments>                       \
+  NS_AVX2 void name##_avx2(Arguments... arguments) {     \
+    name##_body(arguments...);                           \
+  }                                                      \
+  template <typename... Arguments>                       \
+  NS_AVX512 void name##_avx512(Arguments... arguments) { \
+    name##_body(arguments...);                           \
+  }                                                      \
+  template <typename... Arguments>                       \
+  void name##_widest(Arguments... arguments) {           \
+    switch (widest()) {                                  \
+      case Width::avx512:                                \
+        return name##_avx512(arguments...);              \
+      case Width::avx2:                                  \
+        return name##_avx2(arguments...);                \
+      case Width::any:                                   \
+        return name##_body(arguments...);                \
+    }                                                    \
+  }
+NS_WIDEST(quantize)
+NS_WIDEST(dequantize)
+NS_WIDEST(channels_last)
+NS_WIDEST(add)
+NS_WIDEST(average)
+#undef NS_WIDEST
 
 // Calls `use` with a pointer of the type that is stored.
 template <typename Use>
@@ -153,15 +141,11 @@ void with_type(void* bytes, ElementType type, Use&& use) {
 }  // namespace
 
 void quantize(const float* from, void* to, std::size_t count, const Quantization& q) {
-  with_type(to, q.type, [&](auto* target) {
-    is_wide() ? quantize_wide(from, target, count, q) : quantize_body(from, target, count, q);
-  });
+  with_type(to, q.type, [&](auto* target) { quantize_widest(from, target, count, q); });
 }
 
 void dequantize(const void* from, float* to, std::size_t count, const Quantization& q) {
-  with_type(from, q.type, [&](const auto* source) {
-    is_wide() ? dequantize_wide(source, to, count, q) : dequantize_body(source, to, count, q);
-  });
+  with_type(from, q.type, [&](const auto* source) { dequantize_widest(source, to, count, q); });
 }
 
 void quantize_to_channels_last(const float* from, void* to, std::size_t batch, std::size_t channels, std::size_t pixels,
@@ -169,8 +153,7 @@ void quantize_to_channels_last(const float* from, void* to, std::size_t batch, s
   with_type(to, q.type, [&](auto* target) {
     for (std::size_t image = 0; image < batch; ++image) {
       const std::size_t at = image * channels * pixels;
-      is_wide() ? channels_last_wide(from + at, target + at, channels, pixels, q)
-                : channels_last_body(from + at, target + at, channels, pixels, q);
+      channels_last_widest(from + at, target + at, channels, pixels, q);
     }
   });
 }
@@ -182,8 +165,7 @@ void look_up(const std::uint8_t* from, std::uint8_t* to, std::size_t count, cons
 void add_quantized(const void* left, const void* right, void* to, std::size_t count, const Addition& a) {
   with_type(left, a.left.type, [&](const auto* l) {
     with_type(right, a.right.type, [&](const auto* r) {
-      with_type(to, a.output.type,
-                [&](auto* target) { is_wide() ? add_wide(l, r, target, count, a) : add_body(l, r, target, count, a); });
+      with_type(to, a.output.type, [&](auto* target) { add_widest(l, r, target, count, a); });
     });
   });
 }
@@ -191,10 +173,8 @@ void add_quantized(const void* left, const void* right, void* to, std::size_t co
 void average_channels_last(const void* from, void* to, std::int32_t* sums, std::size_t batch, std::size_t pixels,
                            std::size_t channels, const Quantization& input, const Quantization& output) {
   with_type(from, input.type, [&](const auto* source) {
-    with_type(to, output.type, [&](auto* target) {
-      is_wide() ? average_wide(source, target, sums, batch, pixels, channels, input, output)
-                : average_body(source, target, sums, batch, pixels, channels, input, output);
-    });
+    with_type(to, output.type,
+              [&](auto* target) { average_widest(source, target, sums, batch, pixels, channels, input, output); });
   });
 }
 

@@ -73,9 +73,13 @@ Program Lowering::run() {
 }
 
 void Lowering::recognise() {
+  for (const std::span<const Recogniser> round : recognisers()) recognise(round);
+}
+
+void Lowering::recognise(std::span<const Recogniser> round) {
   for (std::int32_t index = 0; index < static_cast<std::int32_t>(taken_.size()); ++index) {
     if (!resolved_.runs(index) || taken_[at(index)]) continue;
-    for (const Recogniser& recogniser : recognisers()) {
+    for (const Recogniser& recogniser : round) {
       std::optional<Group> group = recogniser(*this, index);
       if (!group) continue;
       const std::int32_t last = *std::max_element(group->nodes.begin(), group->nodes.end());

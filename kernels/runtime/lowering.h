@@ -54,6 +54,9 @@ struct Group {
   std::function<bool(Lowering&)> emit;                           // false: declines, nothing was emitted
 };
 
+// Looks at the graph around a node; see recognisers.h.
+using Recogniser = std::optional<Group> (*)(Lowering&, std::int32_t node);
+
 class Lowering {
  public:
   Lowering(const graph::Graph&, std::span<const ops::TensorType> inputs, bool plain);
@@ -97,6 +100,7 @@ class Lowering {
   };
 
   void recognise();
+  void recognise(std::span<const Recogniser> round);
   void find_last_uses();
   std::int32_t last_use(graph::ValueId);
   void emit(Group&);

@@ -209,6 +209,23 @@ std::optional<Group> softmax(Lowering& lowering, std::int32_t index) {
 
 namespace {
 
+// Row r of the output: row r of every input in turn.
+void add_rows(Lowering& lowering, std::int32_t index, const std::vector<Layout>& parts, std::size_t rows,
+              const Layout& whole) {
+  const Node& node = lowering.node(index);
+  std::vector<BufferId> inputs;
+  std::vector<std::size_t> row_bytes;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    inputs.push_back(lowering.obtain(node.inputs[i], parts[i]));
+    row_bytes.push_back(parts[i].bytes() / rows);
+  }
+  const BufferId target = lowering.produce(node.outputs[0], whole);
+  lowering.add(node.name, node.op_type, loop_step([rows, row_bytes](auto in, auto out, void*) {
+                 interleave_rows(in.data(), row_bytes.data(), row_bytes.size(), out[0], rows);
+               }),
+               std::move(inputs), {target});
+}
+
 // Row-major inputs side by side along any axis, or channels-last ones along the channels: rows of bytes.
 bool emit_rows(Lowering& lowering, std::int32_t index, std::size_t axis) {
   const Node& node = lowering.node(index);
@@ -216,8 +233,7 @@ bool emit_rows(Lowering& lowering, std::int32_t index, std::size_t axis) {
   const ElementType type = lowering.resolved().type(node.outputs[0]).element;
   const Layout first = lowering.layout_of(node.inputs[0]);
   const bool channels_last = axis == 1 && !first.is_row_major() && first.is_channels_last();
-  std::vector<BufferId> inputs;
-  std::vector<std::size_t> row_bytes;
+  std::vector<Layout> parts;
   std::size_t rows = 1;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (channels_last ? i != 1 : i < axis) rows *= static_cast<std::size_t>(shape[i]);
@@ -225,24 +241,25 @@ bool emit_rows(Lowering& lowering, std::int32_t index, std::size_t axis) {
   for (const ValueId input : node.inputs) {
     const Shape& part = lowering.resolved().shape(input);
     const Layout layout = channels_last ? Layout::channels_last(type, part) : lowering.plain_layout(input);
-    inputs.push_back(lowering.obtain(input, layout));
-    row_bytes.push_back(layout.bytes() / rows);
+    parts.push_back(layout);
   }
-  const Layout layout = channels_last ? Layout::channels_last(type, shape) : lowering.plain_layout(node.outputs[0]);
-  const BufferId target = lowering.produce(node.outputs[0], layout);
-  lowering.add(node.name, node.op_type, loop_step([rows, row_bytes](auto in, auto out, void*) {
-                 interleave_rows(in.data(), row_bytes.data(), row_bytes.size(), out[0], rows);
-               }),
-               std::move(inputs), {target});
+  add_rows(lowering, index, parts, rows,
+           channels_last ? Layout::channels_last(type, shape) : lowering.plain_layout(node.outputs[0]));
   return true;
 }
 
-// Blocked inputs: oneDNN knows whether their blocks can be joined.
+// Blocked inputs: oneDNN knows whether their blocks can be joined; where that is only copying, we copy.
 bool emit_blocked_concat(Lowering& lowering, std::int32_t index, std::size_t axis) {
   const Node& node = lowering.node(index);
   std::vector<Layout> layouts;
   for (const ValueId input : node.inputs) layouts.push_back(lowering.layout_of(input));
-  return emit_kernel(lowering, onednn::make_concat(layouts, static_cast<int>(axis)), index, node.inputs);
+  const onednn::Made made = onednn::make_concat(layouts, static_cast<int>(axis));
+  if (made.kernel && axis == 1 && onednn::joins_as_rows(layouts, made.kernel->output)) {
+    const auto rows = static_cast<std::size_t>(lowering.resolved().shape(node.outputs[0])[0]);
+    add_rows(lowering, index, layouts, rows, made.kernel->output);
+    return true;
+  }
+  return emit_kernel(lowering, made, index, node.inputs);
 }
 
 }  // namespace

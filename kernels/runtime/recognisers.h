@@ -11,10 +11,9 @@
 
 namespace ns::runtime {
 
-using Recogniser = std::optional<Group> (*)(Lowering&, std::int32_t node);
-
-// Groups of any size, longest first.
-std::span<const Recogniser> recognisers();
+// Groups of any size, in rounds: what one round has claimed is not there for the next, so that a long chain of cheap
+// functions does not take away what a product could do in its registers.
+std::span<const std::span<const Recogniser>> recognisers();
 // Those that take one node alone: what is left when a group has declined.
 std::span<const Recogniser> single_recognisers();
 
@@ -29,6 +28,12 @@ std::optional<Group> int8_concatenation(Lowering&, std::int32_t node);
 // recognise_movement.cpp
 std::optional<Group> int8_movement(Lowering&, std::int32_t node);
 std::optional<Group> block(Lowering&, std::int32_t node);
+// recognise_normalization.cpp
+std::optional<Group> layer_normalization(Lowering&, std::int32_t node);
+// recognise_pointwise.cpp
+std::optional<Group> pointwise(Lowering&, std::int32_t node);
+// recognise_reduction.cpp
+std::optional<Group> reduction(Lowering&, std::int32_t node);
 // recognise_single.cpp
 std::optional<Group> quantization(Lowering&, std::int32_t node);
 std::optional<Group> view(Lowering&, std::int32_t node);
