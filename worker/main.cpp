@@ -1,4 +1,4 @@
-// ns-worker: leases jobs from a broker and runs them on the cores it is bound to.
+// ns-worker: leases jobs from a broker and runs them on the cores it is bound to; with a verb, works with a model here.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/task_spec.h"
+#include "worker/commands/commands.h"
 #include "worker/machine.h"
 #include "worker/runner/self.h"
 #include "worker/worker.h"
@@ -58,9 +59,11 @@ int serve(WorkerOptions options) {
 
 int main(int count, char** arguments) {
   if (const std::optional<int> status = run_as_child(count, arguments)) return *status;
+  if (const std::optional<int> status = run_command(count, arguments)) return *status;
 
   CLI::App app{"ns-worker: leases jobs from a broker and runs them on the cores it is bound to"};
   app.set_version_flag("--version", NS_VERSION);
+  app.footer(list_of_commands());
   WorkerOptions options;
   int socket = -1;
   std::string cpus, cache_size = "10GiB", memory_limit = "0", drain_timeout = "30s", cache = usual_cache().string(),

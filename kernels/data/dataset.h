@@ -34,6 +34,9 @@ struct DataSetOptions {
 std::map<std::string, graph::Tensor> read_npz(const std::filesystem::path&,
                                               std::uint64_t max_bytes = std::uint64_t{8} << 30);
 
+// Writes an uncompressed .npz, as numpy.savez does, through a temporary beside it.
+void write_npz(const std::filesystem::path&, const std::map<std::string, graph::Tensor>& arrays);
+
 class DataSet {
  public:
   // Error(invalid) names the array, its shape and what the model's input wants: every input must have an array (or a

@@ -296,4 +296,22 @@ graph::Tensor parse_npy(std::string_view array, std::span<const std::byte> file,
   return npy_tensor(array, header, file.subspan(header.data_offset));
 }
 
+std::string npy_header(std::string_view array, const graph::Tensor& tensor) {
+  const auto dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
+                                  [&](const DtypeEntry& entry) { return entry.type == tensor.type(); });
+  if (dtype == kDtypes.end()) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("array '{}' is {}, which .npy files cannot hold", array, graph::name_of(tensor.type())));
+  }
+  std::string sizes;
+  for (const std::int64_t size : tensor.shape()) sizes += fmt::format("{}, ", size);
+  std::string text = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}",
+                                 graph::size_of(tensor.type()) == 1 ? '|' : '<', dtype->code, sizes);
+  constexpr std::size_t kPreamble = 10, kAlignment = 64;  // the data begins at a multiple of 64, as numpy's own
+  text.resize((kPreamble + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment - kPreamble - 1, ' ');
+  text += '\n';
+  const auto low = static_cast<char>(text.size() & 0xFF), high = static_cast<char>(text.size() >> 8);
+  return std::string("\x93NUMPY\x01\x00", 8) + low + high + text;
+}
+
 }  // namespace ns::data

@@ -43,4 +43,7 @@ graph::Tensor npy_tensor(std::string_view array, const NpyHeader&, std::span<con
 // A whole file. Bytes after the data are refused.
 graph::Tensor parse_npy(std::string_view array, std::span<const std::byte> file, std::uint64_t max_bytes);
 
+// A .npy file (version 1.0, C order) up to its data. Error(unsupported) for an element type that numpy has not.
+std::string npy_header(std::string_view array, const graph::Tensor&);
+
 }  // namespace ns::data

@@ -209,4 +209,34 @@ std::map<std::string, graph::Tensor> read_npz(const std::filesystem::path& path,
   }
 }
 
+void write_npz(const std::filesystem::path& path, const std::map<std::string, graph::Tensor>& arrays) {
+  const auto cannot = [&](const std::string& why) {
+    throw Error(ErrorCode::invalid, fmt::format("cannot write {}: {}", path.string(), why));
+  };
+  zip_error_t error;
+  zip_error_init(&error);
+  int code = 0;
+  Archive archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
+  if (!archive) {
+    zip_error_init_with_code(&error, code);
+    cannot(text_of(error));
+  }
+  std::vector<std::string> entries;  // libzip reads them when the archive is closed
+  entries.reserve(arrays.size());
+  for (const auto& [name, tensor] : arrays) {
+    std::string& bytes = entries.emplace_back(npy_header(name, tensor));
+    bytes.append(static_cast<const char*>(tensor.bytes()), tensor.byte_count());
+    zip_source_t* source = zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
+    const zip_int64_t index =
+        source == nullptr ? -1 : zip_file_add(archive.get(), (name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8);
+    if (index < 0) {
+      zip_source_free(source);
+      cannot(zip_strerror(archive.get()));
+    }
+    zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
+  }
+  if (zip_close(archive.get()) != 0) cannot(zip_strerror(archive.get()));
+  archive.release();  // closed, it is gone
+}
+
 }  // namespace ns::data

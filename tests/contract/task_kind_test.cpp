@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/task_spec.h"
+#include "tests/support/shared_folder.h"
 #include "tests/worker/workbench.h"
 
 namespace ns::worker::tasks {
@@ -14,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::filesystem::path kModels = std::filesystem::path(NS_SOURCE_DIR) / ".." / "shared" / "models";
+const std::filesystem::path kModels = test::shared_folder(NS_SOURCE_DIR) / "models";
 
 class EveryKind : public testing::TestWithParam<TaskKind> {
  protected:

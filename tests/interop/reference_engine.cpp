@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include <array>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
 
 #include "kernels/onnx/onnx.h"
+#include "tests/interop/exchange.h"
 
 extern char** environ;
 
@@ -21,7 +20,6 @@ namespace ns::interop {
 namespace {
 
 namespace fs = std::filesystem;
-using graph::ElementType;
 using graph::Tensor;
 
 const fs::path kPackages = fs::path(NS_INTEROP_DIR);
@@ -82,43 +80,12 @@ bool runs(const std::string& program, const Folder& folder) {
   return run({program, "--version"}, folder.path(), folder.path() / "log").status == 0;
 }
 
-struct TypeName {
-  std::string_view name;  // in the manifest
-  ElementType type;
-};
-constexpr std::array<TypeName, 7> kTypes{{{"float32", ElementType::float32},
-                                          {"float64", ElementType::float64},
-                                          {"uint8", ElementType::uint8},
-                                          {"int8", ElementType::int8},
-                                          {"int32", ElementType::int32},
-                                          {"int64", ElementType::int64},
-                                          {"bool", ElementType::boolean}}};
-
-std::string_view manifest_name(ElementType type) {
-  for (const TypeName& entry : kTypes) {
-    if (entry.type == type) return entry.name;
-  }
-  throw std::runtime_error(fmt::format("inputs of {} are not exchanged", graph::name_of(type)));
-}
-
-ElementType type_named(std::string_view name) {
-  for (const TypeName& entry : kTypes) {
-    if (entry.name == name) return entry.type;
-  }
-  throw std::runtime_error(fmt::format("outputs of {} are not exchanged", name));
-}
-
 void write_inputs(const graph::Graph& model, const std::vector<Tensor>& inputs, std::int64_t batch,
                   const fs::path& folder) {
   nlohmann::json manifest{{"model", "model.onnx"}, {"optimized", "optimized.onnx"}, {"batch", batch}};
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::string file = fmt::format("input{}.bin", i);
-    std::ofstream(folder / file, std::ios::binary)
-        .write(static_cast<const char*>(inputs[i].bytes()), static_cast<std::streamsize>(inputs[i].byte_count()));
-    manifest["inputs"].push_back({{"name", model.value(model.inputs[i]).name},
-                                  {"type", manifest_name(inputs[i].type())},
-                                  {"shape", inputs[i].shape()},
-                                  {"file", file}});
+    manifest["inputs"].push_back(
+        write_tensor(model.value(model.inputs[i]).name, inputs[i], folder / fmt::format("input{}.bin", i)));
   }
   std::ofstream(folder / "manifest.json") << manifest;
 }
@@ -126,11 +93,7 @@ void write_inputs(const graph::Graph& model, const std::vector<Tensor>& inputs, 
 std::vector<Tensor> read_outputs(const fs::path& folder) {
   std::vector<Tensor> outputs;
   for (const auto& listed : nlohmann::json::parse(read_text(folder / "outputs.json"))) {
-    Tensor tensor(type_named(listed.at("type").get<std::string>()), listed.at("shape").get<graph::Shape>());
-    const std::string bytes = read_text(folder / listed.at("file").get<std::string>());
-    if (bytes.size() != tensor.byte_count()) throw std::runtime_error("an output has the wrong size");
-    std::memcpy(tensor.bytes(), bytes.data(), bytes.size());
-    outputs.push_back(std::move(tensor));
+    outputs.push_back(read_tensor(listed, folder));
   }
   return outputs;
 }

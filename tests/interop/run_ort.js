@@ -9,25 +9,10 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
-const { createRequire } = require('node:module');
-
-const ARRAYS = {
-  float32: Float32Array, float64: Float64Array, uint8: Uint8Array, int8: Int8Array,
-  int32: Int32Array, int64: BigInt64Array, bool: Uint8Array,
-};
-
-function readArray(file, type) {
-  const bytes = fs.readFileSync(file);
-  const Type = ARRAYS[type];
-  if (Type === undefined) throw new Error(`element type ${type} is not known`);
-  return new Type(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-}
-
-const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
+const { product, readArray, required } = require('./ort.js');
 
 async function main(folder) {
-  // The packages lie where npm installed them, not beside this file.
-  const ort = createRequire(path.join(process.cwd(), 'package.json'))('onnxruntime-node');
+  const ort = required('onnxruntime-node');
   const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
   const session = await ort.InferenceSession.create(path.join(folder, manifest.model), {
     executionProviders: ['cpu'],
@@ -37,7 +22,7 @@ async function main(folder) {
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   });
-  const inputs = manifest.inputs.map((input) => ({ ...input, data: readArray(path.join(folder, input.file), input.type) }));
+  const inputs = manifest.inputs.map((input) => ({ ...input, data: readArray(path.resolve(folder, input.file), input.type) }));
   const samples = inputs[0].shape[0];
   const outputs = session.outputNames.map((name) => ({ name, type: '', shape: null, parts: [] }));
   for (let first = 0; first < samples; first += manifest.batch) {

@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "kernels/runtime/spinning.h"
 #include "worker/runner/self.h"
 
 namespace ns::worker {
@@ -27,14 +28,11 @@ constexpr int kReadsAtOnce = 16;
   throw Error(ErrorCode::unavailable, fmt::format("a runner cannot be started: {}", std::strerror(errno)));
 }
 
-// The environment of this process, with a bound on how long an OpenMP thread spins at a barrier (libgomp reads it when
-// it is loaded). Where another process takes one of the cores, a thread that spins for milliseconds waits for one that
-// cannot run; some ten microseconds are enough for primitives that follow each other. What the user has set stays.
+// The environment of this process, with a bound on spinning for the runner.
 std::vector<char*> environment_of_runner() {
-  static char bound[] = "GOMP_SPINCOUNT=30000";
   std::vector<char*> entries;
   for (char** entry = environ; *entry != nullptr; ++entry) entries.push_back(*entry);
-  if (std::getenv("GOMP_SPINCOUNT") == nullptr && std::getenv("OMP_WAIT_POLICY") == nullptr) entries.push_back(bound);
+  if (!runtime::spinning_is_chosen()) entries.push_back(const_cast<char*>(runtime::kBoundedSpinning));
   entries.push_back(nullptr);
   return entries;
 }

@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
 #include <random>
 
 #include "kernels/data/dataset.h"
 #include "kernels/data/npy.h"
 #include "kernels/data/npz.h"
+#include "kernels/graph/graph.h"
 #include "tests/kernels/data/archive.h"
 
 namespace ns::data {
@@ -238,6 +241,37 @@ TEST(Npz, reads_files_and_names_them_in_errors) {
   EXPECT_TRUE(says(refusal([&] { read_npz(::testing::TempDir()); }), "is not a file"));
   const TemporaryFile single(npy<float>("<f4", "(1,)", {5}), ".npy");
   EXPECT_EQ(read_npz(single.path()).at("array").values<float>()[0], 5.0f);
+}
+
+TEST(Npz, reads_what_it_wrote) {
+  const std::string pattern = (std::filesystem::temp_directory_path() / "ns-npz-XXXXXX").string();
+  std::string folder = pattern;
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::filesystem::path path = std::filesystem::path(folder) / "arrays.npz";
+  std::map<std::string, graph::Tensor> arrays;
+  arrays["empty"] = graph::Tensor(ElementType::int32, {0, 3});
+  arrays["one"] = graph::Tensor::scalar(std::int64_t{-5});
+  arrays["row"] = graph::Tensor::from<std::uint8_t>({3}, std::vector<std::uint8_t>{1, 2, 255});
+  arrays["table"] = graph::Tensor::from<float>({2, 2}, std::vector<float>{1.5f, -2, 0, 4});
+  arrays["truth"] = graph::Tensor::scalar(true);
+  write_npz(path, arrays);
+  write_npz(path, arrays);  // over what is there
+  const auto read = read_npz(path);
+  ASSERT_EQ(read.size(), arrays.size());
+  for (const auto& [name, tensor] : arrays) EXPECT_TRUE(graph::equal(read.at(name), tensor)) << name;
+  EXPECT_TRUE(
+      says(refusal([&] { write_npz(std::filesystem::path(folder) / "no" / "such.npz", arrays); }), "cannot write"));
+  arrays["half"] = graph::Tensor(ElementType::bfloat16, {1});
+  EXPECT_TRUE(says(refusal([&] { write_npz(path, arrays); }, ErrorCode::unsupported), "'half' is bfloat16"));
+  EXPECT_EQ(read_npz(path).size(), read.size());  // a failure leaves the old file
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Npy, data_begins_where_numpy_wants_it) {
+  const std::string header = npy_header("x", graph::Tensor(ElementType::float32, {4}));
+  EXPECT_EQ(header.size() % 64, 0u);
+  EXPECT_EQ(header.back(), '\n');
+  EXPECT_TRUE(says(header, "{'descr': '<f4', 'fortran_order': False, 'shape': (4, ), }"));
 }
 
 }  // namespace

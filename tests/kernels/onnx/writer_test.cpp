@@ -4,6 +4,7 @@
 
 #include "kernels/onnx/onnx.h"
 #include "tests/kernels/graph/graph_builder.h"
+#include "tests/support/shared_folder.h"
 
 namespace ns::onnx {
 namespace {
@@ -71,7 +72,7 @@ TEST(Writer, a_file_appears_whole_or_not_at_all) {
 }
 
 TEST(Writer, real_models_survive_a_round_trip) {
-  const fs::path models = fs::path(NS_SOURCE_DIR) / "../shared/models";
+  const fs::path models = test::shared_folder(NS_SOURCE_DIR) / "models";
   if (!fs::exists(models)) GTEST_SKIP() << models << " is not there";
   for (const auto& entry : fs::directory_iterator(models)) {
     if (!fs::exists(entry.path() / "model.onnx")) continue;

@@ -10,6 +10,7 @@
 #include "kernels/onnx/onnx.h"
 #include "tests/kernels/graph/graph_builder.h"
 #include "tests/kernels/ops/plain_run.h"
+#include "tests/support/shared_folder.h"
 
 namespace ns::passes {
 namespace {
@@ -298,7 +299,7 @@ TEST(Simplify, captured_values_survive) {
 }
 
 TEST(Simplify, real_models_compute_the_same) {
-  const std::filesystem::path models = std::filesystem::path(NS_SOURCE_DIR) / "../shared/models";
+  const std::filesystem::path models = test::shared_folder(NS_SOURCE_DIR) / "models";
   if (!std::filesystem::exists(models)) GTEST_SKIP() << models << " is not there";
   for (const char* name : {"mnist8", "resnet20-cifar10", "kws-dscnn"}) {
     const Graph before = onnx::read_file(models / name / "model.onnx");

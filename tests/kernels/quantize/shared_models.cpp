@@ -6,11 +6,12 @@
 
 #include "kernels/onnx/onnx.h"
 #include "kernels/passes/passes.h"
+#include "tests/support/shared_folder.h"
 
 namespace ns::quantize::testing {
 
 std::filesystem::path shared_model_folder(const std::string& name) {
-  return std::filesystem::path(NS_SOURCE_DIR).parent_path() / "shared" / "models" / name;
+  return test::shared_folder(NS_SOURCE_DIR) / "models" / name;
 }
 
 TrainedModel load_model(const std::filesystem::path& folder, const std::map<std::string, data::Normalization>& inputs) {

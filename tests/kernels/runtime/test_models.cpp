@@ -5,6 +5,7 @@
 #include "kernels/runtime/evaluate.h"
 #include "tests/kernels/runtime/graph_builder.h"
 #include "tests/kernels/runtime/model_folder.h"
+#include "tests/support/shared_folder.h"
 
 namespace ns::runtime {
 namespace {
@@ -20,7 +21,7 @@ EvaluateOptions everything() {
 class Models : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    folder = std::filesystem::path(NS_SOURCE_DIR) / "../shared/models" / GetParam();
+    folder = test::shared_folder(NS_SOURCE_DIR) / "models" / GetParam();
     if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not there";
   }
   std::filesystem::path folder;
