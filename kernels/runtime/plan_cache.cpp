@@ -23,6 +23,11 @@ std::shared_ptr<const Plan> PlanCache::find_or_make(const std::vector<ops::Tenso
   return plans_.front();
 }
 
+void PlanCache::forget(const std::vector<ops::TensorType>& inputs) {
+  const std::lock_guard lock(mutex_);
+  plans_.remove_if([&](const auto& plan) { return same_types(plan->inputs(), inputs); });
+}
+
 std::size_t PlanCache::size() const {
   const std::lock_guard lock(mutex_);
   return plans_.size();

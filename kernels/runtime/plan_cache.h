@@ -18,6 +18,7 @@ class PlanCache {
       : graph_(std::move(graph)), options_(options) {}
 
   std::shared_ptr<const Plan> find_or_make(const std::vector<ops::TensorType>& inputs);
+  void forget(const std::vector<ops::TensorType>& inputs);
   std::size_t size() const;
   const std::shared_ptr<const graph::Graph>& graph() const { return graph_; }
   const PlanOptions& options() const { return options_; }

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
+#include "kernels/runtime/batch_runner.h"
 #include "kernels/runtime/plan_cache.h"
 #include "kernels/runtime/staged.h"
 
@@ -14,12 +16,36 @@ using graph::Tensor;
 
 namespace {
 
-// What the sessions of one graph have in common: plans of the whole, or stages once it is known to need data.
+constexpr std::size_t kMaxWorkspaces = 2;  // of one session: a full batch and the shorter one at the end
+constexpr std::size_t kMaxChoices = 64;    // of how a batch is run
+
+PlanOptions on_one_thread(PlanOptions options) {
+  options.threads = 1;
+  return options;
+}
+
+// What the sessions of one graph have in common: plans of the whole and of parts of a batch, or stages once it is known
+// to need data.
 class Compiled {
  public:
-  Compiled(std::shared_ptr<const Graph> graph, const PlanOptions& options) : plans_(std::move(graph), options) {}
+  Compiled(const std::shared_ptr<const Graph>& graph, const PlanOptions& options)
+      : plans_(graph, options), part_plans_(std::make_shared<PlanCache>(graph, on_one_thread(options))) {}
 
   PlanCache& plans() { return plans_; }
+  const std::shared_ptr<PlanCache>& part_plans() const { return part_plans_; }
+
+  // Measured by the first who asks, on its inputs; others wait for it.
+  BatchParts parts_of(const std::vector<ops::TensorType>& types, std::span<const Tensor> inputs) {
+    const std::lock_guard lock(mutex_);
+    const auto known = std::find_if(choices_.begin(), choices_.end(),
+                                    [&](const BatchParts& parts) { return same_types(parts.inputs, types); });
+    if (known != choices_.end()) return *known;
+    const PlanOptions& options = plans_.options();
+    choices_.push_front(options.plain || options.profile ? BatchParts{.inputs = types, .batch = 0, .samples = 0}
+                                                         : choose_parts(plans_, *part_plans_, types, inputs));
+    if (choices_.size() > kMaxChoices) choices_.pop_back();
+    return choices_.front();
+  }
   const std::shared_ptr<const Graph>& graph() const { return plans_.graph(); }
 
   std::shared_ptr<Staged> staged() const {
@@ -34,7 +60,9 @@ class Compiled {
 
  private:
   PlanCache plans_;
+  std::shared_ptr<PlanCache> part_plans_;
   mutable std::mutex mutex_;
+  std::list<BatchParts> choices_;
   std::shared_ptr<Staged> staged_;
 };
 
@@ -43,12 +71,11 @@ class Compiled {
 struct Session::State {
   std::shared_ptr<Compiled> compiled;
   std::list<std::unique_ptr<Workspace>> workspaces;  // last used first
+  std::list<std::unique_ptr<BatchRunner>> batches;   // those that are run in parts; last used first
   std::unique_ptr<StagedRun> staged;                 // of a graph that needs data
 };
 
 namespace {
-
-constexpr std::size_t kMaxWorkspaces = 2;  // of one session: a full batch and the shorter one at the end
 
 void list_unknown(const Graph& graph, std::string& unknown) {
   for (const graph::Node& node : graph.nodes) {
@@ -101,11 +128,19 @@ void check_input(const graph::Value& value, const Tensor& tensor, std::map<std::
   }
 }
 
-bool fits_plan(const Plan& plan, std::span<const Tensor> inputs) {
-  if (plan.inputs().size() != inputs.size()) return false;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (plan.inputs()[i].element != inputs[i].type() || plan.inputs()[i].shape != inputs[i].shape()) return false;
-  }
+bool fits(const std::vector<ops::TensorType>& types, std::span<const Tensor> inputs) {
+  return std::equal(types.begin(), types.end(), inputs.begin(), inputs.end(),
+                    [](const ops::TensorType& type, const Tensor& input) {
+                      return type.element == input.type() && type.shape == input.shape();
+                    });
+}
+
+// Moves the first that fits to the front; false when there is none.
+template <typename List, typename Fits>
+bool bring_to_front(List& list, Fits&& fits_one) {
+  const auto found = std::find_if(list.begin(), list.end(), fits_one);
+  if (found == list.end()) return false;
+  if (found != list.begin()) list.splice(list.begin(), list, found);
   return true;
 }
 
@@ -142,18 +177,23 @@ Session Session::share() const {
 const Graph& Session::graph() const { return *state_->compiled->graph(); }
 
 std::vector<Tensor> Session::run(std::span<const Tensor> inputs) {
-  auto& workspaces = state_->workspaces;
-  auto found = workspaces.begin();
-  while (found != workspaces.end() && !fits_plan((*found)->plan(), inputs)) ++found;
-  if (found == workspaces.end()) {
-    const std::vector<ops::TensorType> types = checked_types(graph(), inputs);
-    if (is_staged(types)) return state_->staged->run(inputs);
-    workspaces.push_front(std::make_unique<Workspace>(state_->compiled->plans().find_or_make(types)));
-    if (workspaces.size() > kMaxWorkspaces) workspaces.pop_back();
-  } else if (found != workspaces.begin()) {
-    workspaces.splice(workspaces.begin(), workspaces, found);
+  State& state = *state_;
+  const auto by_plan = [&](const auto& workspace) { return fits(workspace->plan().inputs(), inputs); };
+  const auto by_parts = [&](const auto& runner) { return fits(runner->parts().inputs, inputs); };
+  if (bring_to_front(state.workspaces, by_plan)) return state.workspaces.front()->run(inputs);
+  if (bring_to_front(state.batches, by_parts)) return state.batches.front()->run(inputs);
+  const std::vector<ops::TensorType> types = checked_types(graph(), inputs);
+  if (is_staged(types)) return state.staged->run(inputs);
+  const BatchParts parts = state.compiled->parts_of(types, inputs);
+  if (parts.samples > 0) {
+    const int threads = state.compiled->plans().options().threads;
+    state.batches.push_front(std::make_unique<BatchRunner>(state.compiled->part_plans(), parts, threads));
+    if (state.batches.size() > kMaxWorkspaces) state.batches.pop_back();
+    return state.batches.front()->run(inputs);
   }
-  return workspaces.front()->run(inputs);
+  state.workspaces.push_front(std::make_unique<Workspace>(state.compiled->plans().find_or_make(types)));
+  if (state.workspaces.size() > kMaxWorkspaces) state.workspaces.pop_back();
+  return state.workspaces.front()->run(inputs);
 }
 
 // A graph that once needed data runs in stages from then on.
@@ -184,7 +224,8 @@ std::size_t Session::arena_bytes() const {
     for (const Session* session : state_->staged->sessions()) bytes += session->arena_bytes();
     return bytes;
   }
-  return state_->workspaces.empty() ? 0 : state_->workspaces.front()->plan().arena_bytes();
+  const Plan* plan = last_plan();
+  return plan == nullptr ? 0 : plan->arena_bytes();
 }
 
 std::vector<std::string> Session::int8_nodes() const {
@@ -195,8 +236,13 @@ std::vector<std::string> Session::int8_nodes() const {
     }
     return nodes;
   }
-  if (state_->workspaces.empty()) return {};
-  return state_->workspaces.front()->plan().program().int8_nodes;
+  const Plan* plan = last_plan();
+  return plan == nullptr ? std::vector<std::string>{} : plan->program().int8_nodes;
+}
+
+const Plan* Session::last_plan() const {
+  if (!state_->workspaces.empty()) return &state_->workspaces.front()->plan();
+  return state_->batches.empty() ? nullptr : &state_->batches.front()->plan();
 }
 
 }  // namespace ns::runtime

@@ -2,6 +2,8 @@
 //
 // A graph in which shapes follow from the data (NonZero, If, Loop, a computed Reshape) is cut at such nodes and
 // compiled in parts (staged.h); whoever runs it sees no difference.
+// A batch whose samples do not depend on each other is run in smaller ones where that is faster (batch_runner.h), which
+// is measured in the first run of each set of input shapes.
 //
 // A Plan is immutable after it was made; any number of threads may run it, each with its own Workspace. Packed weights
 // and compiled primitives belong to the plan. A Session belongs to one thread: it makes a plan per input shape (bounded
@@ -18,10 +20,12 @@
 
 namespace ns::runtime {
 
+class Plan;
+
 struct PlanOptions {
   int threads = 1;       // for one run, inside operators
   bool plain = false;    // only the plain operators: the oracle
-  bool profile = false;  // record time per step
+  bool profile = false;  // record time per step; a batch is then run as a whole
 };
 
 struct StepTime {
@@ -51,14 +55,15 @@ class Session {
   std::vector<graph::Tensor> run(std::span<const graph::Tensor> inputs);
 
   std::vector<StepTime> profile() const;
-  std::size_t arena_bytes() const;  // of the plan last run
-  // Nodes of the graph that run in int8 arithmetic in the plan last run.
+  std::size_t arena_bytes() const;  // of a plan that was run
+  // Nodes of the graph that run in int8 arithmetic in a plan that was run.
   std::vector<std::string> int8_nodes() const;
 
  private:
   struct State;
   explicit Session(std::shared_ptr<State>);
   bool is_staged(const std::vector<ops::TensorType>& inputs);
+  const Plan* last_plan() const;  // or null
   std::shared_ptr<State> state_;
 };
 
