@@ -7,7 +7,7 @@ namespace ns::ops {
 
 namespace {
 
-using CastTypes = Joined<AllTypes, Types<BFloat16>>;
+using CastTypes = AllTypes;
 
 std::vector<TensorType> infer_cast(const InferContext& context) {
   const TensorType& x = input(context, 0);

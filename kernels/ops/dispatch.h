@@ -23,7 +23,7 @@ struct JoinTypes<Types<A...>, Types<B...>> {
 template <typename A, typename B>
 using Joined = typename JoinTypes<A, B>::type;
 
-using FloatTypes = Types<float, double, Half>;
+using FloatTypes = Types<float, double, Half, BFloat16>;
 using SignedTypes = Types<std::int8_t, std::int16_t, std::int32_t, std::int64_t>;
 using UnsignedTypes = Types<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>;
 using IntegerTypes = Joined<SignedTypes, UnsignedTypes>;
@@ -72,9 +72,13 @@ T* data(Tensor& tensor) {
   return static_cast<T*>(tensor.bytes());
 }
 
-// What is computed with: float16 in float32, everything else in itself.
+// Stored in 16 bits and computed with in float32.
 template <typename T>
-using Arithmetic = std::conditional_t<std::is_same_v<T, Half>, float, T>;
+inline constexpr bool kIsShortFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+// What is computed with: the short floats in float32, everything else in itself.
+template <typename T>
+using Arithmetic = std::conditional_t<kIsShortFloat<T>, float, T>;
 // What sums are kept in.
 template <typename T>
 using Accumulator =
@@ -117,9 +121,9 @@ To convert(From value) {
       return std::numeric_limits<To>::min();
     }
     return static_cast<To>(wide);
-  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
+  } else if constexpr (kIsShortFloat<To>) {
     return To(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
+  } else if constexpr (kIsShortFloat<From>) {
     return static_cast<To>(static_cast<float>(value));
   } else {
     return static_cast<To>(value);

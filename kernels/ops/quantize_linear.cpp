@@ -43,7 +43,6 @@ namespace {
 
 using QuantizedTypes = Types<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t>;
 using StoredTypes = Joined<QuantizedTypes, Types<std::int32_t>>;
-using RealTypes = Joined<FloatTypes, Types<BFloat16>>;
 
 template <typename T>
 using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
@@ -60,8 +59,8 @@ void check_zero_point(const InferContext& context, const TensorType& scale) {
 std::vector<TensorType> infer_quantize(const InferContext& context) {
   const TensorType& x = input(context, 0);
   const TensorType& scale = input(context, 1);
-  require_type(Joined<RealTypes, Types<std::int32_t>>{}, context.node, x.element);
-  require_type(RealTypes{}, context.node, scale.element);
+  require_type(Joined<FloatTypes, Types<std::int32_t>>{}, context.node, x.element);
+  require_type(FloatTypes{}, context.node, scale.element);
   require(x.element == scale.element || x.element == ElementType::int32, context.node,
           "the scale holds {}, the input {}", graph::name_of(scale.element), graph::name_of(x.element));
   check_zero_point(context, scale);
@@ -108,7 +107,7 @@ void compute_quantize(const ComputeContext& context) {
   const Tensor* zero = optional_input(context, 2);
   Tensor& y = context.outputs[0];
   const ScaleLayout layout = scale_layout(context.node, x.shape(), scale.shape());
-  dispatch(RealTypes{}, context.node, scale.type(), [&](auto scale_tag) {
+  dispatch(FloatTypes{}, context.node, scale.type(), [&](auto scale_tag) {
     using S = decltype(scale_tag);
     dispatch(QuantizedTypes{}, context.node, y.type(), [&](auto quantized_tag) {
       using Q = decltype(quantized_tag);
@@ -125,7 +124,7 @@ std::vector<TensorType> infer_dequantize(const InferContext& context) {
   const TensorType& x = input(context, 0);
   const TensorType& scale = input(context, 1);
   require_type(StoredTypes{}, context.node, x.element);
-  require_type(RealTypes{}, context.node, scale.element);
+  require_type(FloatTypes{}, context.node, scale.element);
   if (const TensorType* zero = optional_input(context, 2)) {
     require(zero->element == x.element, context.node, "the zero point holds {}, the input {}",
             graph::name_of(zero->element), graph::name_of(x.element));
@@ -141,7 +140,7 @@ void compute_dequantize(const ComputeContext& context) {
   const Tensor* zero = optional_input(context, 2);
   Tensor& y = context.outputs[0];
   const ScaleLayout layout = scale_layout(context.node, x.shape(), scale.shape());
-  dispatch(RealTypes{}, context.node, scale.type(), [&](auto scale_tag) {
+  dispatch(FloatTypes{}, context.node, scale.type(), [&](auto scale_tag) {
     using S = decltype(scale_tag);
     using R = Real<S>;
     dispatch(StoredTypes{}, context.node, x.type(), [&](auto stored_tag) {

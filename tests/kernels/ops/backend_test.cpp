@@ -45,7 +45,7 @@ void unpack(const fs::path& archive, const fs::path& into) {
 }
 
 struct Row {
-  std::string test, category, disputed;
+  std::string test, category, tier, disputed;
 };
 
 std::vector<Row> read_index(const fs::path& path) {
@@ -64,7 +64,7 @@ std::vector<Row> read_index(const fs::path& path) {
     const auto cell = [&](const std::string& name) {
       return columns.count(name) > 0 ? cells[columns[name]] : std::string();
     };
-    rows.push_back({cell("test"), cell("category"), cell("disputed")});
+    rows.push_back({cell("test"), cell("category"), cell("tier"), cell("disputed")});
   }
   return rows;
 }
@@ -128,7 +128,11 @@ std::string difference(const Tensor& actual, const Tensor& expected) {
 
 struct Tally {
   int passed = 0, failed = 0, skipped = 0;
-  std::map<std::string, int> reasons;
+};
+
+struct Tallies {
+  std::map<std::string, Tally> by_tier;
+  std::map<std::string, int> skip_reasons;
 };
 
 std::string run_test(const fs::path& folder, bool simplified) {
@@ -149,14 +153,15 @@ std::string run_test(const fs::path& folder, bool simplified) {
   return {};
 }
 
-void run_one(const fs::path& folder, bool simplified, const std::string& test, Tally& tally) {
+void run_one(const fs::path& folder, bool simplified, const Row& row, Tallies& tallies) {
+  Tally& tally = tallies.by_tier[row.tier];
   std::string what;
   try {
     what = run_test(folder, simplified);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::unsupported) {
       ++tally.skipped;
-      ++tally.reasons[error.what()];
+      ++tallies.skip_reasons[error.what()];
       return;
     }
     what = error.what();
@@ -165,30 +170,40 @@ void run_one(const fs::path& folder, bool simplified, const std::string& test, T
     ++tally.passed;
   } else {
     ++tally.failed;
-    ADD_FAILURE() << test << (simplified ? " (simplified)" : "") << ": " << what;
+    ADD_FAILURE() << row.test << (simplified ? " (simplified)" : "") << ": " << what;
   }
+}
+
+// The suite lies beside the sources, or where NS_BACKEND_TESTS says.
+fs::path suite_folder() {
+  const char* elsewhere = std::getenv("NS_BACKEND_TESTS");
+  return elsewhere != nullptr ? fs::path(elsewhere) : fs::path(NS_SOURCE_DIR) / "../shared/onnx-backend-tests";
 }
 
 // Each model as it is, and once more simplified, written and read back.
 void run_suite(const std::string& archive, const std::string& index, const std::string& root) {
-  const fs::path shared = fs::path(NS_SOURCE_DIR) / "../shared/onnx-backend-tests";
+  const fs::path shared = suite_folder();
   if (!fs::exists(shared / archive)) GTEST_SKIP() << shared / archive << " is not there";
   const TemporaryFolder folder;
   unpack(shared / archive, folder.path);
   if (testing::Test::HasFatalFailure()) return;
-  Tally tally;
+  Tallies tallies;
   for (const Row& row : read_index(shared / index)) {
     // The whole topologies (light) check what the models of ../shared/models check with real numbers.
     if (row.category == "light" || !counts(row)) continue;
     for (const bool simplified : {false, true}) {
-      run_one(folder.path / root / row.category / row.test, simplified, row.test, tally);
+      run_one(folder.path / root / row.category / row.test, simplified, row, tallies);
     }
   }
-  fmt::print("passed {}, failed {}, skipped {}\n", tally.passed, tally.failed, tally.skipped);
-  if (std::getenv("NS_SHOW_SKIPPED") != nullptr) {
-    for (const auto& [reason, count] : tally.reasons) fmt::print("{:4} {}\n", count, reason);
+  int passed = 0;
+  for (const auto& [tier, tally] : tallies.by_tier) {
+    fmt::print("tier {}: passed {}, failed {}, skipped {}\n", tier, tally.passed, tally.failed, tally.skipped);
+    passed += tally.passed;
   }
-  EXPECT_GT(tally.passed, 100) << "nearly nothing ran: is the suite whole?";
+  if (std::getenv("NS_SHOW_SKIPPED") != nullptr) {
+    for (const auto& [reason, count] : tallies.skip_reasons) fmt::print("{:4} {}\n", count, reason);
+  }
+  EXPECT_GT(passed, 100) << "nearly nothing ran: is the suite whole?";
 }
 
 TEST(BackendSuite, current_operators_agree) { run_suite("tests.tar.zst", "index.tsv", "onnx-backend-tests"); }

@@ -41,9 +41,40 @@ Tensor positive(const Shape& shape, unsigned seed) {
   return tensor;
 }
 
-const std::map<std::string, Case>& cases() {
-  static const std::map<std::string, Case> table = [] {
-    std::map<std::string, Case> all;
+using Table = std::map<std::string, Case>;
+
+void add_indexing(Table& all) {
+  all["CumSum"] = {{sample({3, 4}), integers({-1})}, {}};
+  all["TopK"] = {{sample({3, 4}), integers({2})}, {{"k", std::int64_t{2}}}, 2};
+  all["Trilu"] = {{sample({2, 3, 4}), Tensor::scalar<std::int64_t>(1)}, {}};
+  all["OneHot"] = {{integers({1, -1, 7}), Tensor::scalar<std::int64_t>(3), floats({2}, {0, 1})}, {}};
+  all["NonZero"] = {{bools()}, {}};
+  all["Compress"] = {{sample({2, 3}), bools().reshaped({4})}, {}};
+  all["GatherND"] = {{sample({2, 3}), integers({1, -1})}, {}};
+  all["Scatter"] = all["ScatterElements"] = {{sample({5}), integers({0, -1}), sample({2}, 2)}, {}};
+  all["ScatterND"] = {{sample({2, 3}), integers({1}), sample({3}, 2)}, {}};
+}
+
+void add_products(Table& all) {
+  all["Einsum"] = {{sample({2, 3, 4}), sample({2, 4, 5}, 2)}, {{"equation", std::string("...ij,...jk->...ik")}}};
+  const std::int64_t hidden = 3;
+  const auto recurrent = [&](std::int64_t gates, std::size_t outputs) {
+    return Case{
+        {sample({4, 2, 2}), sample({1, gates * hidden, 2}, 2), sample({1, gates * hidden, hidden}, 3),
+         sample({1, 2 * gates * hidden}, 4), Tensor::from<std::int32_t>({2}, std::array<std::int32_t, 2>{4, 2})},
+        {{"hidden_size", hidden}},
+        outputs};
+  };
+  all["RNN"] = recurrent(1, 2);
+  all["GRU"] = recurrent(3, 2);
+  all["LSTM"] = recurrent(4, 3);
+}
+
+const Table& cases() {
+  static const Table table = [] {
+    Table all;
+    add_indexing(all);
+    add_products(all);
     for (const char* type : {"Abs",          "Acos",
                              "Acosh",        "Asin",
                              "Asinh",        "Atan",
@@ -218,9 +249,13 @@ TEST_P(EveryOperator, survives_strange_shapes_and_types) {
 
 TEST_P(EveryOperator, survives_strange_attributes) {
   for (const char* name :
-       {"axis",   "axes",      "pads",  "strides",    "dilations",    "kernel_shape",   "group", "perm",
-        "size",   "blocksize", "split", "to",         "output_shape", "output_padding", "p",     "keepdims",
-        "scales", "starts",    "ends",  "block_size", "mode",         "auto_pad"}) {
+       {"axis",         "axes",           "pads",        "strides",   "dilations", "kernel_shape",
+        "group",        "perm",           "size",        "blocksize", "split",     "to",
+        "output_shape", "output_padding", "p",           "keepdims",  "scales",    "starts",
+        "ends",         "block_size",     "mode",        "auto_pad",  "k",         "largest",
+        "upper",        "batch_dims",     "reduction",   "exclusive", "reverse",   "equation",
+        "direction",    "activations",    "hidden_size", "layout",    "clip",      "activation_alpha",
+        "input_forget"}) {
     const Attributes kept = node_.attributes;
     for (const Attribute& value :
          {Attribute(std::int64_t{-1}), Attribute(std::numeric_limits<std::int64_t>::min()),

@@ -172,6 +172,79 @@ TEST(Reduce, of_nothing_is_the_neutral_element) {
   EXPECT_EQ(values_of<float>(run("ReduceProd", {sample({0})})[0])[0], 1);
 }
 
+TEST(TopK, equal_elements_keep_their_order_and_nan_is_largest) {
+  const auto y = run("TopK", {floats({5}, {1, 3, NAN, 3, 2}), integers({3})}, {}, 11, 2);
+  EXPECT_TRUE(std::isnan(values_of<float>(y[0])[0]));
+  EXPECT_EQ(values_of<std::int64_t>(y[1]), (std::vector<std::int64_t>{2, 1, 3}));
+  EXPECT_THROW(run("TopK", {sample({2}), integers({3})}, {}, 11, 2), Error);
+  EXPECT_THROW(run("TopK", {sample({2}), integers({-1})}, {}, 11, 2), Error);
+}
+
+TEST(TopK, takes_k_from_an_attribute_before_opset_10) {
+  const auto y = run("TopK", {floats({2, 2}, {1, 2, 4, 3})}, {{"k", std::int64_t{1}}, {"axis", std::int64_t{0}}}, 1, 2);
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{4, 3}));
+  EXPECT_EQ(values_of<std::int64_t>(y[1]), (std::vector<std::int64_t>{1, 1}));
+}
+
+TEST(Einsum, diagonals_sums_and_three_inputs) {
+  const Tensor x = floats({2, 2}, {1, 2, 3, 4});
+  const auto einsum = [](const std::string& equation, const std::vector<Tensor>& inputs) {
+    return values_of<float>(run("Einsum", inputs, {{"equation", equation}})[0]);
+  };
+  EXPECT_EQ(einsum("ii", {x}), (std::vector<float>{5}));
+  EXPECT_EQ(einsum("ii->i", {x}), (std::vector<float>{1, 4}));
+  EXPECT_EQ(einsum("ij->j", {x}), (std::vector<float>{4, 6}));
+  EXPECT_EQ(einsum("ba", {x}), (std::vector<float>{1, 3, 2, 4}));  // implied output: ab
+  EXPECT_EQ(einsum("ij,jk,k->i", {x, x, floats({2}, {1, 1})}), (std::vector<float>{17, 37}));
+  EXPECT_EQ(einsum("i,i", {floats({2}, {1, 2}), floats({1}, {10})}), (std::vector<float>{30}));  // repeated
+  EXPECT_EQ(einsum("...,...->...", {x, floats({2}, {1, 10})}), (std::vector<float>{1, 20, 3, 40}));
+}
+
+TEST(Einsum, equations_that_do_not_fit_are_refused) {
+  for (const char* equation : {"", "i", "ijk", "ij->k", "ij->ii", "i.j", "ij,jk", "......", "i3"}) {
+    EXPECT_THROW(run("Einsum", {sample({2, 2})}, {{"equation", std::string(equation)}}), Error) << equation;
+  }
+}
+
+TEST(Scatter, indices_out_of_range_are_refused_and_reductions_count_every_update) {
+  EXPECT_THROW(run("ScatterElements", {sample({3}), integers({3}), sample({1})}), Error);
+  EXPECT_THROW(run("ScatterND", {sample({3}), integers({-4}), Tensor::scalar<float>(1)}), Error);
+  const auto y = run("ScatterND", {floats({2}, {1, 1}), integers({1, 1}).reshaped({2, 1}), floats({2}, {2, 3})},
+                     {{"reduction", std::string("add")}}, 16);
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{1, 6}));
+}
+
+// One unit, weights 1: the numbers can be followed by hand.
+TEST(Recurrent, clip_and_affine_activations) {
+  const auto y = run("RNN", {floats({2, 1, 1}, {1, 5}), floats({1, 1, 1}, {1}), floats({1, 1, 1}, {1})},
+                     {{"activations", std::vector<std::string>{"Affine"}},
+                      {"activation_alpha", std::vector<float>{2}},
+                      {"activation_beta", std::vector<float>{1}},
+                      {"clip", 4.0f}},
+                     14, 2);
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{3, 9}));  // 2 * 1 + 1, then 2 * min(5 + 3, 4) + 1
+}
+
+TEST(Recurrent, short_sequences_end_early_in_both_directions) {
+  const Tensor x = floats({3, 1, 1}, {1, 10, 100});
+  const Tensor length = Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{2});
+  const auto y = run(
+      "RNN", {x, floats({2, 1, 1}, {1, 1}), floats({2, 1, 1}, {1, 1}), {}, length},
+      {{"activations", std::vector<std::string>{"Relu", "Relu"}}, {"direction", std::string("bidirectional")}}, 14, 2);
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{1, 11, 11, 10, 0, 0}));
+  EXPECT_EQ(values_of<float>(y[1]), (std::vector<float>{11, 11}));
+}
+
+TEST(Recurrent, lstm_couples_input_and_forget_gates) {
+  // Gates i, o, f, c with W = 0, 0, 0, 1 and no R: i = 0.5, so C = 0.5 C + 0.5 x under Affine activations.
+  const auto y =
+      run("LSTM", {floats({2, 1, 1}, {2, 4}), floats({1, 4, 1}, {0, 0, 0, 1}), floats({1, 4, 1}, {0, 0, 0, 0})},
+          {{"activations", std::vector<std::string>{"Sigmoid", "Affine", "Affine"}}, {"input_forget", std::int64_t{1}}},
+          14, 3);
+  EXPECT_EQ(values_of<float>(y[2]), (std::vector<float>{2.5f}));
+  EXPECT_EQ(values_of<float>(y[1]), (std::vector<float>{1.25f}));
+}
+
 TEST(Infer, says_which_bytes_it_needs_before_the_run) {
   Node node;
   node.name = "n";
