@@ -9,19 +9,31 @@
 
 namespace ns::ops {
 
-// Sum of products. Several sums side by side: a single one would wait for each addition.
+// Four sums side by side: what one vector instruction adds to.
+template <typename A>
+struct LaneSums {
+  A sums[4] = {};
+
+  void add_products(const A* a, const A* b) {
+    for (int lane = 0; lane < 4; ++lane) sums[lane] += a[lane] * b[lane];
+  }
+  A total() const { return (sums[0] + sums[1]) + (sums[2] + sums[3]); }
+};
+
+// Sum of products. Four groups of lanes, so that no addition waits for the one before it.
 template <typename A>
 A dot(const A* a, const A* b, std::int64_t count) {
-  constexpr std::int64_t kLanes = 16;
-  A sums[kLanes] = {};
+  LaneSums<A> first, second, third, fourth;
   std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
+  for (; i + 16 <= count; i += 16) {
+    first.add_products(a + i, b + i);
+    second.add_products(a + i + 4, b + i + 4);
+    third.add_products(a + i + 8, b + i + 8);
+    fourth.add_products(a + i + 12, b + i + 12);
   }
   A sum = 0;
   for (; i < count; ++i) sum += a[i] * b[i];
-  for (const A lane : sums) sum += lane;
-  return sum;
+  return sum + (first.total() + second.total()) + (third.total() + fourth.total());
 }
 
 // y[r] += dot(row r of the matrix, x): a row-major matrix of rows x columns.

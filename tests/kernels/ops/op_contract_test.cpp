@@ -70,11 +70,66 @@ void add_products(Table& all) {
   all["LSTM"] = recurrent(4, 3);
 }
 
+Tensor signed_bytes(const Shape& shape, std::vector<std::int8_t> values) {
+  return Tensor::from<std::int8_t>(shape, values);
+}
+
+void add_quantized(Table& all) {
+  const Tensor scale = Tensor::scalar<float>(0.5f);
+  const Tensor zero = Tensor::scalar<std::uint8_t>(3);
+  const Tensor none = Tensor::scalar<std::int8_t>(0);
+  const Tensor a = bytes({1, 2, 3, 200}).reshaped({2, 2});
+  const Tensor b = signed_bytes({2, 2}, {1, -2, 3, -4});
+  const Tensor image = bytes({1, 2, 3, 4, 5, 6, 7, 8, 9}).reshaped({1, 1, 3, 3});
+  const Tensor filter = signed_bytes({1, 1, 2, 2}, {1, -2, 3, -4});
+  all["MatMulInteger"] = {{a, b, zero, none}, {}};
+  all["QLinearMatMul"] = {{a, scale, zero, b, scale, none, scale, zero}, {}};
+  all["ConvInteger"] = {{image, filter, zero, none}, {}};
+  all["QLinearConv"] = {{image, scale, zero, filter, scale, none, scale, zero}, {}};
+  all["DynamicQuantizeLinear"] = {{sample({3, 4})}, {}, 3};
+}
+
+void add_vision(Table& all) {
+  const Tensor image = sample({1, 2, 4, 4});
+  all["GroupNormalization"] = {{sample({2, 4, 3}), sample({2}), sample({2})}, {{"num_groups", std::int64_t{2}}}};
+  all["MeanVarianceNormalization"] = {{image}, {}};
+  all["NonMaxSuppression"] = {{floats({1, 2, 4}, {0, 0, 1, 1, 0, 0, 1, 0.9f}), floats({1, 1, 2}, {0.5f, 0.7f}),
+                               Tensor::scalar<std::int64_t>(3), Tensor::scalar<float>(0.5f)},
+                              {}};
+  all["RoiAlign"] = {{image, floats({1, 4}, {0, 1, 3, 3}), integers({0})}, {{"output_height", std::int64_t{2}}}};
+  all["MaxRoiPool"] = {{image, floats({1, 5}, {0, 0, 1, 3, 3})}, {{"pooled_shape", Integers{2, 2}}}};
+  all["GridSample"] = {{image, sample({1, 2, 3, 2}, 3)}, {{"padding_mode", std::string("reflection")}}};
+  all["AffineGrid"] = {{sample({1, 2, 3}), integers({1, 1, 2, 2})}, {}};
+  all["DeformConv"] = {{image, sample({2, 2, 2, 2}), sample({1, 8, 3, 3}), sample({2}), sample({1, 4, 3, 3})}, {}};
+  all["Col2Im"] = {{sample({1, 4, 9}), integers({4, 4}), integers({2, 2})}, {}};
+  all["CenterCropPad"] = {{sample({3, 4}), integers({5, 2})}, {}};
+  all["LpPool"] = {{image}, {{"kernel_shape", Integers{2, 2}}}};
+  all["GlobalLpPool"] = {{image}, {}};
+  all["MaxUnpool"] = {{sample({1, 1, 2, 2}), integers({0, 2, 8, 10}).reshaped({1, 1, 2, 2})},
+                      {{"kernel_shape", Integers{2, 2}}, {"strides", Integers{2, 2}}}};
+}
+
+void add_signals(Table& all) {
+  for (const char* type : {"BlackmanWindow", "HammingWindow", "HannWindow"}) all[type] = {{integers({5})}, {}};
+  all["DFT"] = {{sample({2, 5, 1}), integers({6})}, {{"onesided", std::int64_t{1}}}};
+  all["STFT"] = {{sample({1, 9, 1}), Tensor::scalar<std::int64_t>(2), sample({4}, 2)}, {}};
+  all["MelWeightMatrix"] = {{Tensor::scalar<std::int64_t>(3), Tensor::scalar<std::int64_t>(16),
+                             Tensor::scalar<std::int64_t>(8000), Tensor::scalar<float>(0), Tensor::scalar<float>(4000)},
+                            {}};
+  all["Det"] = {{sample({2, 3, 3})}, {}};
+  all["EyeLike"] = {{sample({3, 4})}, {{"k", std::int64_t{1}}}};
+  all["ReverseSequence"] = {{sample({3, 2, 2}), integers({1, 3})}, {}};
+  all["Unique"] = {{sample({3, 2})}, {{"axis", std::int64_t{0}}}, 4};
+}
+
 const Table& cases() {
   static const Table table = [] {
     Table all;
     add_indexing(all);
     add_products(all);
+    add_quantized(all);
+    add_vision(all);
+    add_signals(all);
     for (const char* type : {"Abs",          "Acos",
                              "Acosh",        "Asin",
                              "Asinh",        "Atan",
@@ -248,14 +303,63 @@ TEST_P(EveryOperator, survives_strange_shapes_and_types) {
 }
 
 TEST_P(EveryOperator, survives_strange_attributes) {
-  for (const char* name :
-       {"axis",         "axes",           "pads",        "strides",   "dilations", "kernel_shape",
-        "group",        "perm",           "size",        "blocksize", "split",     "to",
-        "output_shape", "output_padding", "p",           "keepdims",  "scales",    "starts",
-        "ends",         "block_size",     "mode",        "auto_pad",  "k",         "largest",
-        "upper",        "batch_dims",     "reduction",   "exclusive", "reverse",   "equation",
-        "direction",    "activations",    "hidden_size", "layout",    "clip",      "activation_alpha",
-        "input_forget"}) {
+  for (const char* name : {"axis",
+                           "axes",
+                           "pads",
+                           "strides",
+                           "dilations",
+                           "kernel_shape",
+                           "group",
+                           "perm",
+                           "size",
+                           "blocksize",
+                           "split",
+                           "to",
+                           "output_shape",
+                           "output_padding",
+                           "p",
+                           "keepdims",
+                           "scales",
+                           "starts",
+                           "ends",
+                           "block_size",
+                           "mode",
+                           "auto_pad",
+                           "k",
+                           "largest",
+                           "upper",
+                           "batch_dims",
+                           "reduction",
+                           "exclusive",
+                           "reverse",
+                           "equation",
+                           "direction",
+                           "activations",
+                           "hidden_size",
+                           "layout",
+                           "clip",
+                           "activation_alpha",
+                           "input_forget",
+                           "num_groups",
+                           "epsilon",
+                           "sampling_ratio",
+                           "output_height",
+                           "spatial_scale",
+                           "coordinate_transformation_mode",
+                           "padding_mode",
+                           "align_corners",
+                           "pooled_shape",
+                           "offset_group",
+                           "center_point_box",
+                           "output_datatype",
+                           "periodic",
+                           "dtype",
+                           "onesided",
+                           "inverse",
+                           "sorted",
+                           "batch_axis",
+                           "time_axis",
+                           "linear_before_reset"}) {
     const Attributes kept = node_.attributes;
     for (const Attribute& value :
          {Attribute(std::int64_t{-1}), Attribute(std::numeric_limits<std::int64_t>::min()),

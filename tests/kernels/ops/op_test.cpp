@@ -245,6 +245,99 @@ TEST(Recurrent, lstm_couples_input_and_forget_gates) {
   EXPECT_EQ(values_of<float>(y[1]), (std::vector<float>{1.25f}));
 }
 
+TEST(QLinearMatMul, saturates_and_takes_a_scale_for_each_row_and_column) {
+  const Tensor a = Tensor::from<std::uint8_t>({2, 1}, std::array<std::uint8_t, 2>{10, 200});
+  const Tensor b = Tensor::from<std::int8_t>({1, 2}, std::array<std::int8_t, 2>{2, -3});
+  const Tensor none = Tensor::scalar<std::int8_t>(0);
+  const auto y = run("QLinearMatMul",
+                     {a, floats({2}, {1, 0.5f}), Tensor::scalar<std::uint8_t>(0), b, floats({2}, {1, 2}), none,
+                      Tensor::scalar<float>(1), none},
+                     {}, 21);
+  EXPECT_EQ(values_of<std::int8_t>(y[0]), (std::vector<std::int8_t>{20, -60, 127, -128}));
+}
+
+TEST(QLinearConv, pads_with_the_zero_point_and_scales_by_channel) {
+  const Tensor x = Tensor::from<std::uint8_t>({1, 1, 2}, std::array<std::uint8_t, 2>{11, 13});
+  const Tensor w = Tensor::from<std::int8_t>({2, 1, 2}, std::array<std::int8_t, 4>{1, 1, 2, 2});
+  const Tensor bias = Tensor::from<std::int32_t>({2}, std::array<std::int32_t, 2>{1, -1});
+  const auto y =
+      run("QLinearConv",
+          {x, Tensor::scalar<float>(1), Tensor::scalar<std::uint8_t>(10), w, floats({2}, {1, 0.5f}),
+           Tensor::scalar<std::int8_t>(0), Tensor::scalar<float>(1), Tensor::scalar<std::uint8_t>(100), bias},
+          {{"pads", Integers{1, 0}}});
+  // Sums: 1, 1 + 3 and 2, 8; with the bias 2, 5 and 1, 7; the second channel halved, ties to even.
+  EXPECT_EQ(values_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{102, 105, 100, 104}));
+}
+
+TEST(DynamicQuantizeLinear, zeros_have_a_scale) {
+  const auto y = run("DynamicQuantizeLinear", {floats({2}, {0, 0})}, {}, 11, 3);
+  EXPECT_EQ(values_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{0, 0}));
+  EXPECT_EQ(values_of<float>(y[1])[0], 1.0f);
+}
+
+TEST(MaxRoiPool, takes_the_largest_of_each_bin) {
+  const Tensor x = floats({1, 1, 3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  const auto y =
+      run("MaxRoiPool", {x, floats({2, 5}, {0, 0, 0, 2, 2, 0, 0, 0, 0, 0})}, {{"pooled_shape", Integers{2, 1}}});
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{6, 9, 1, 1}));
+  EXPECT_THROW(run("MaxRoiPool", {x, floats({1, 5}, {1, 0, 0, 2, 2})}, {{"pooled_shape", Integers{2, 1}}}), Error);
+}
+
+TEST(GlobalLpPool, is_the_norm_of_each_channel) {
+  const Tensor x = floats({1, 2, 2}, {3, -4, 0, 0});
+  EXPECT_EQ(values_of<float>(run("GlobalLpPool", {x})[0]), (std::vector<float>{5, 0}));
+  EXPECT_EQ(values_of<float>(run("GlobalLpPool", {x}, {{"p", std::int64_t{1}}})[0]), (std::vector<float>{7, 0}));
+  EXPECT_THROW(run("GlobalLpPool", {x}, {{"p", std::int64_t{0}}}), Error);
+}
+
+// A transform of any length and back is what it was; lengths that are summed, halved and convolved.
+TEST(DFT, an_inverse_undoes_a_transform_of_any_length) {
+  for (const std::int64_t length : {1, 5, 32, 64, 100, 257}) {
+    const Tensor x = sample({1, length, 2});
+    const auto there = run("DFT", {x}, {}, 17);
+    const auto back = run("DFT", {there[0]}, {{"inverse", std::int64_t{1}}}, 17);
+    double sum = 0;
+    for (std::int64_t i = 0; i < length; ++i) sum += static_cast<double>(values_of<float>(x)[2 * i]);
+    EXPECT_NEAR(values_of<float>(there[0])[0], sum, 1e-4);
+    for (std::int64_t i = 0; i < 2 * length; ++i) {
+      EXPECT_NEAR(values_of<float>(back[0])[i], values_of<float>(x)[i], 1e-5) << length;
+    }
+  }
+}
+
+TEST(Unique, nan_is_one_element_and_comes_last) {
+  const auto y = run("Unique", {floats({4}, {NAN, 2, NAN, 1})}, {}, 11, 4);
+  EXPECT_EQ(y[0].shape(), (graph::Shape{3}));
+  EXPECT_TRUE(std::isnan(values_of<float>(y[0])[2]));
+  EXPECT_EQ(values_of<std::int64_t>(y[3]), (std::vector<std::int64_t>{1, 1, 2}));
+}
+
+TEST(NonMaxSuppression, chooses_none_unless_told_how_many) {
+  const Tensor boxes = floats({1, 2, 4}, {0, 0, 1, 1, 2, 2, 3, 3});
+  const Tensor scores = floats({1, 1, 2}, {0.1f, 0.2f});
+  EXPECT_EQ(run("NonMaxSuppression", {boxes, scores})[0].shape(), (graph::Shape{0, 3}));
+  const auto y = run("NonMaxSuppression", {boxes, scores, integers({9})});
+  EXPECT_EQ(values_of<std::int64_t>(y[0]), (std::vector<std::int64_t>{0, 0, 1, 0, 0, 0}));
+}
+
+TEST(GridSample, places_that_are_no_numbers_read_the_padding) {
+  const Tensor x = floats({1, 1, 1, 2}, {5, 7});
+  const Tensor grid = floats({1, 1, 3, 2}, {NAN, 0, INFINITY, 0, -INFINITY, NAN});
+  EXPECT_EQ(values_of<float>(run("GridSample", {x, grid}, {}, 16)[0]), (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(values_of<float>(run("GridSample", {x, grid}, {{"padding_mode", std::string("border")}}, 16)[0]),
+            (std::vector<float>{5, 7, 5}));
+}
+
+TEST(BatchNormalization, training_moves_the_running_statistics) {
+  const auto y =
+      run("BatchNormalization",
+          {floats({2, 1, 1}, {1, 3}), floats({1}, {1}), floats({1}, {0}), floats({1}, {10}), floats({1}, {5})},
+          {{"training_mode", std::int64_t{1}}, {"momentum", 0.5f}, {"epsilon", 0.0f}}, 15, 3);
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{-1, 1}));
+  EXPECT_EQ(values_of<float>(y[1])[0], 6);  // (10 + 2) / 2
+  EXPECT_EQ(values_of<float>(y[2])[0], 3);  // (5 + 1) / 2
+}
+
 TEST(Infer, says_which_bytes_it_needs_before_the_run) {
   Node node;
   node.name = "n";
