@@ -1,6 +1,7 @@
 // From an element type known at run time to a C++ type: the function is called with a value of that type as a tag.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -29,6 +30,8 @@ using UnsignedTypes = Types<std::uint8_t, std::uint16_t, std::uint32_t, std::uin
 using IntegerTypes = Joined<SignedTypes, UnsignedTypes>;
 using NumericTypes = Joined<FloatTypes, IntegerTypes>;
 using AllTypes = Joined<NumericTypes, Types<bool>>;
+using Float8Types = Types<Float8E4M3FN, Float8E4M3FNUZ, Float8E5M2, Float8E5M2FNUZ>;
+using NibbleTypes = Types<Int4, UInt4>;
 
 template <typename... T, typename Function>
 void dispatch(Types<T...>, const Node& node, ElementType type, Function&& function) {
@@ -72,9 +75,17 @@ T* data(Tensor& tensor) {
   return static_cast<T*>(tensor.bytes());
 }
 
-// Stored in 16 bits and computed with in float32.
+template <typename T, typename... Of>
+constexpr bool is_one_of(Types<Of...>) {
+  return (std::is_same_v<T, Of> || ...);
+}
 template <typename T>
-inline constexpr bool kIsShortFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+inline constexpr bool kIsFloat8 = is_one_of<T>(Float8Types{});
+// Stored in 8 or 16 bits and computed with in float32.
+template <typename T>
+inline constexpr bool kIsShortFloat = kIsFloat8<T> || is_one_of<T>(Types<Half, BFloat16>{});
+template <typename T>
+inline constexpr bool kIsNibble = is_one_of<T>(NibbleTypes{});
 
 // What is computed with: the short floats in float32, everything else in itself.
 template <typename T>
@@ -104,10 +115,18 @@ T multiply(T a, T b) {
   return wrapped(a, b, [](auto x, auto y) { return x * y; });
 }
 
-// A number as another type: out of range saturates, NaN becomes 0 in an integer.
+// A number as another type: a floating number out of range saturates, an integer keeps its low bits; NaN becomes 0 in
+// an integer.
 template <typename To, typename From>
 To convert(From value) {
-  if constexpr (std::is_same_v<To, bool>) {
+  if constexpr (kIsNibble<From>) {
+    return convert<To>(value.value);
+  } else if constexpr (kIsNibble<To> && std::is_integral_v<From>) {
+    return To(static_cast<decltype(To::value)>(value));
+  } else if constexpr (kIsNibble<To>) {
+    const int wide = std::clamp<int>(convert<std::int8_t>(value), To::kLowest, To::kLargest);
+    return To(static_cast<decltype(To::value)>(wide));
+  } else if constexpr (std::is_same_v<To, bool>) {
     return static_cast<Arithmetic<From>>(value) != Arithmetic<From>{};
   } else if constexpr (std::is_integral_v<To> && !std::is_integral_v<From>) {
     using Wide = std::conditional_t<std::is_same_v<From, double>, double, float>;

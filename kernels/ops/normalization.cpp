@@ -209,6 +209,47 @@ void compute_layer(const ComputeContext& context) {
   });
 }
 
+// LayerNormalization without the mean (Zhang and Sennrich, 2019), as ONNX Runtime writes it in the domain of ONNX.
+std::vector<TensorType> infer_simplified(const InferContext& context) {
+  const TensorType& x = input(context, 0);
+  const TensorType& scale = input(context, 1);
+  require_type(FloatTypes{}, context.node, x.element);
+  require_type(FloatTypes{}, context.node, scale.element);
+  const std::size_t axis = normal_axis(context.node, context.node.integer("axis", -1), x.shape.size());
+  const Shape normalized(x.shape.begin() + static_cast<std::ptrdiff_t>(axis), x.shape.end());
+  require(scale.shape == normalized, context.node, "the scale has the shape {}, wanted {}",
+          graph::to_string(scale.shape), graph::to_string(normalized));
+  Shape kept = x.shape;
+  std::fill(kept.begin() + static_cast<std::ptrdiff_t>(axis), kept.end(), 1);
+  return types(context, {{scale.element, x.shape}, {ElementType::float32, kept}});
+}
+
+void compute_simplified(const ComputeContext& context) {
+  const Tensor& x = input(context, 0);
+  const std::vector<double> scale = reals_of(context.node, input(context, 1));
+  const double epsilon = static_cast<double>(context.node.real("epsilon", 1e-5f));
+  const auto size = static_cast<std::int64_t>(scale.size());
+  if (x.count() == 0) return;
+  dispatch(FloatTypes{}, context.node, x.type(), [&](auto x_tag) {
+    using X = decltype(x_tag);
+    const auto number = [](X value) { return static_cast<double>(static_cast<Arithmetic<X>>(value)); };
+    dispatch(FloatTypes{}, context.node, input(context, 1).type(), [&](auto y_tag) {
+      using Y = decltype(y_tag);
+      for (std::int64_t i = 0; i < x.count() / size; ++i) {
+        const X* from = data<X>(x) + i * size;
+        double squares = 0;
+        for (std::int64_t j = 0; j < size; ++j) squares += number(from[j]) * number(from[j]);
+        const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(size) + epsilon);
+        for (std::int64_t j = 0; j < size && has_output(context, 0); ++j) {
+          data<Y>(context.outputs[0])[i * size + j] =
+              convert<Y>(number(from[j]) * inverse * scale[static_cast<std::size_t>(j)]);
+        }
+        if (has_output(context, 1)) data<float>(context.outputs[1])[i] = static_cast<float>(inverse);
+      }
+    });
+  });
+}
+
 std::vector<TensorType> infer_lp(const InferContext& context) {
   require_type(FloatTypes{}, context.node, input(context, 0).element);
   normal_axis(context.node, context.node.integer("axis", -1), input(context, 0).shape.size());
@@ -293,6 +334,7 @@ constexpr std::array kDefinitions{
     OpDefinition{"", "LayerNormalization", 17, 2, 3, 1, 3, infer_layer, compute_layer},
     OpDefinition{"", "LpNormalization", 1, 1, 1, 1, 1, infer_lp, compute_lp},
     OpDefinition{"", "MeanVarianceNormalization", 9, 1, 1, 1, 1, infer_mean_variance, compute_mean_variance},
+    OpDefinition{"", "SimplifiedLayerNormalization", 1, 2, 2, 1, 2, infer_simplified, compute_simplified},
     OpDefinition{"", "LRN", 1, 1, 1, 1, 1, infer_lrn, compute_lrn},
 };
 

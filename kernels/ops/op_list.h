@@ -12,6 +12,10 @@
   NS_OPS(col2im)                  \
   NS_OPS(concat)                  \
   NS_OPS(constant)                \
+  NS_OPS(contrib_fused)           \
+  NS_OPS(contrib_matmul)          \
+  NS_OPS(contrib_normalization)   \
+  NS_OPS(contrib_quantized)       \
   NS_OPS(conv)                    \
   NS_OPS(conv_transpose)          \
   NS_OPS(cum_sum)                 \
