@@ -34,6 +34,12 @@ std::size_t size_of(ElementType type) {
     case ElementType::uint8:
     case ElementType::int8:
     case ElementType::boolean:
+    case ElementType::float8e4m3fn:
+    case ElementType::float8e4m3fnuz:
+    case ElementType::float8e5m2:
+    case ElementType::float8e5m2fnuz:
+    case ElementType::uint4:
+    case ElementType::int4:
       return 1;
     case ElementType::uint16:
     case ElementType::int16:
@@ -87,6 +93,18 @@ std::string_view name_of(ElementType type) {
       return "uint64";
     case ElementType::bfloat16:
       return "bfloat16";
+    case ElementType::float8e4m3fn:
+      return "float8e4m3fn";
+    case ElementType::float8e4m3fnuz:
+      return "float8e4m3fnuz";
+    case ElementType::float8e5m2:
+      return "float8e5m2";
+    case ElementType::float8e5m2fnuz:
+      return "float8e5m2fnuz";
+    case ElementType::uint4:
+      return "uint4";
+    case ElementType::int4:
+      return "int4";
   }
   return "unknown";
 }

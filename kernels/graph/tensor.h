@@ -36,6 +36,12 @@ enum class ElementType : std::uint8_t {
   uint32 = 12,
   uint64 = 13,
   bfloat16 = 16,
+  float8e4m3fn = 17,
+  float8e4m3fnuz = 18,
+  float8e5m2 = 19,
+  float8e5m2fnuz = 20,
+  uint4 = 21,  // one element a byte in memory; packed two a byte only in files
+  int4 = 22,
 };
 
 std::size_t size_of(ElementType);       // bytes of one element; Error(unsupported) for string and undefined

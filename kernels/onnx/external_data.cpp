@@ -94,14 +94,12 @@ void ExternalData::read(const onnx_schema::TensorProto& proto, graph::Tensor& in
   if (length > size - offset) {
     refuse(proto.name(), fmt::format("offset {} and length {} end behind the file ({})", offset, length, size));
   }
-  std::int64_t wants = 0;
-  if (__builtin_mul_overflow(graph::element_count(shape), static_cast<std::int64_t>(graph::size_of(type)), &wants) ||
-      static_cast<std::uint64_t>(wants) != length) {
+  if (static_cast<std::uint64_t>(file_bytes(type, shape, "tensor '" + proto.name() + "'")) != length) {
     refuse(proto.name(), fmt::format("shape {} of {} does not fit a length of {} bytes", graph::to_string(shape),
                                      graph::name_of(type), length));
   }
   into = graph::Tensor(type, std::move(shape));
-  if (length > 0) std::memcpy(into.bytes(), mapping.file.text().data() + offset, length);
+  copy_file_bytes(std::string_view(mapping.file.text()).substr(offset, length), into);
 }
 
 }  // namespace ns::onnx

@@ -1,4 +1,5 @@
-// Cast to the type of an attribute, CastLike to that of another input. Out of range saturates.
+// Cast to the type of an attribute, CastLike to that of another input. A floating number out of range
+// saturates; with saturate=0 it becomes NaN or infinity in a float8.
 #include <array>
 
 #include "kernels/ops/dispatch.h"
@@ -7,7 +8,7 @@ namespace ns::ops {
 
 namespace {
 
-using CastTypes = Joined<AllTypes, Types<BFloat16>>;
+using CastTypes = Joined<AllTypes, Joined<Float8Types, NibbleTypes>>;
 
 std::vector<TensorType> infer_cast(const InferContext& context) {
   const TensorType& x = input(context, 0);
@@ -28,6 +29,7 @@ std::vector<TensorType> infer_cast_like(const InferContext& context) {
 void compute_cast(const ComputeContext& context) {
   const Tensor& x = input(context, 0);
   Tensor& y = context.outputs[0];
+  const bool saturate = context.node.integer("saturate", 1) != 0;
   if (x.type() == y.type()) return copy_bytes(x, y);
   dispatch(CastTypes{}, context.node, x.type(), [&](auto from_tag) {
     using From = decltype(from_tag);
@@ -35,7 +37,13 @@ void compute_cast(const ComputeContext& context) {
       using To = decltype(to_tag);
       const From* from = data<From>(x);
       To* to = data<To>(y);
-      for (std::int64_t i = 0; i < x.count(); ++i) to[i] = convert<To>(from[i]);
+      for (std::int64_t i = 0; i < x.count(); ++i) {
+        if constexpr (kIsFloat8<To>) {
+          to[i] = To(convert<float>(from[i]), saturate);
+        } else {
+          to[i] = convert<To>(from[i]);
+        }
+      }
     });
   });
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/ops/dispatch.h"
+
 namespace ns::ops {
 
 namespace {
@@ -75,6 +77,17 @@ std::vector<std::int64_t> integers_of(const Node& node, const Tensor& tensor) {
   return {values.begin(), values.end()};
 }
 
+std::vector<double> reals_of(const Node& node, const Tensor& tensor) {
+  std::vector<double> values(static_cast<std::size_t>(tensor.count()));
+  dispatch(FloatTypes{}, node, tensor.type(), [&](auto tag) {
+    using T = decltype(tag);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<double>(static_cast<Arithmetic<T>>(data<T>(tensor)[i]));
+    }
+  });
+  return values;
+}
+
 std::size_t normal_axis(const Node& node, std::int64_t axis, std::size_t rank) {
   const auto signed_rank = static_cast<std::int64_t>(rank);
   require(axis >= -signed_rank && axis < signed_rank, node, "there is no axis {} in {} dimensions", axis, rank);
@@ -92,6 +105,10 @@ std::vector<std::size_t> normal_axes(const Node& node, const std::vector<std::in
 std::int64_t product(const Shape& shape, std::size_t begin, std::size_t end) {
   return graph::element_count(
       Shape(shape.begin() + static_cast<std::ptrdiff_t>(begin), shape.begin() + static_cast<std::ptrdiff_t>(end)));
+}
+
+AxisView view_along(const Shape& shape, std::size_t axis) {
+  return {product(shape, 0, axis), shape[axis], product(shape, axis + 1, shape.size())};
 }
 
 std::vector<TensorType> infer_same(const InferContext& context) { return types(context, {input(context, 0)}); }

@@ -49,6 +49,9 @@ std::optional<std::vector<std::int64_t>> integers_from(const Context& context, s
   return std::nullopt;
 }
 
+// The numbers of a tensor of a floating type, whatever its shape; Error(unsupported) for other types.
+std::vector<double> reals_of(const Node&, const Tensor&);
+
 // -rank..rank-1 to 0..rank-1. Error(invalid) otherwise.
 std::size_t normal_axis(const Node&, std::int64_t axis, std::size_t rank);
 // Several of them, sorted, none twice.
@@ -56,6 +59,12 @@ std::vector<std::size_t> normal_axes(const Node&, const std::vector<std::int64_t
 
 // Product of sizes [begin, end) of a shape.
 std::int64_t product(const Shape&, std::size_t begin, std::size_t end);
+
+// A shape seen from one of its axes: element (o, i, k) lies at (o * size + i) * inner + k.
+struct AxisView {
+  std::int64_t outer, size, inner;
+};
+AxisView view_along(const Shape&, std::size_t axis);
 
 // The output is like the first input.
 std::vector<TensorType> infer_same(const InferContext&);

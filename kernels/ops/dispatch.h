@@ -1,6 +1,7 @@
 // From an element type known at run time to a C++ type: the function is called with a value of that type as a tag.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -23,12 +24,14 @@ struct JoinTypes<Types<A...>, Types<B...>> {
 template <typename A, typename B>
 using Joined = typename JoinTypes<A, B>::type;
 
-using FloatTypes = Types<float, double, Half>;
+using FloatTypes = Types<float, double, Half, BFloat16>;
 using SignedTypes = Types<std::int8_t, std::int16_t, std::int32_t, std::int64_t>;
 using UnsignedTypes = Types<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>;
 using IntegerTypes = Joined<SignedTypes, UnsignedTypes>;
 using NumericTypes = Joined<FloatTypes, IntegerTypes>;
 using AllTypes = Joined<NumericTypes, Types<bool>>;
+using Float8Types = Types<Float8E4M3FN, Float8E4M3FNUZ, Float8E5M2, Float8E5M2FNUZ>;
+using NibbleTypes = Types<Int4, UInt4>;
 
 template <typename... T, typename Function>
 void dispatch(Types<T...>, const Node& node, ElementType type, Function&& function) {
@@ -72,9 +75,21 @@ T* data(Tensor& tensor) {
   return static_cast<T*>(tensor.bytes());
 }
 
-// What is computed with: float16 in float32, everything else in itself.
+template <typename T, typename... Of>
+constexpr bool is_one_of(Types<Of...>) {
+  return (std::is_same_v<T, Of> || ...);
+}
 template <typename T>
-using Arithmetic = std::conditional_t<std::is_same_v<T, Half>, float, T>;
+inline constexpr bool kIsFloat8 = is_one_of<T>(Float8Types{});
+// Stored in 8 or 16 bits and computed with in float32.
+template <typename T>
+inline constexpr bool kIsShortFloat = kIsFloat8<T> || is_one_of<T>(Types<Half, BFloat16>{});
+template <typename T>
+inline constexpr bool kIsNibble = is_one_of<T>(NibbleTypes{});
+
+// What is computed with: the short floats in float32, everything else in itself.
+template <typename T>
+using Arithmetic = std::conditional_t<kIsShortFloat<T>, float, T>;
 // What sums are kept in.
 template <typename T>
 using Accumulator =
@@ -100,10 +115,18 @@ T multiply(T a, T b) {
   return wrapped(a, b, [](auto x, auto y) { return x * y; });
 }
 
-// A number as another type: out of range saturates, NaN becomes 0 in an integer.
+// A number as another type: a floating number out of range saturates, an integer keeps its low bits; NaN becomes 0 in
+// an integer.
 template <typename To, typename From>
 To convert(From value) {
-  if constexpr (std::is_same_v<To, bool>) {
+  if constexpr (kIsNibble<From>) {
+    return convert<To>(value.value);
+  } else if constexpr (kIsNibble<To> && std::is_integral_v<From>) {
+    return To(static_cast<decltype(To::value)>(value));
+  } else if constexpr (kIsNibble<To>) {
+    const int wide = std::clamp<int>(convert<std::int8_t>(value), To::kLowest, To::kLargest);
+    return To(static_cast<decltype(To::value)>(wide));
+  } else if constexpr (std::is_same_v<To, bool>) {
     return static_cast<Arithmetic<From>>(value) != Arithmetic<From>{};
   } else if constexpr (std::is_integral_v<To> && !std::is_integral_v<From>) {
     using Wide = std::conditional_t<std::is_same_v<From, double>, double, float>;
@@ -117,9 +140,9 @@ To convert(From value) {
       return std::numeric_limits<To>::min();
     }
     return static_cast<To>(wide);
-  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
+  } else if constexpr (kIsShortFloat<To>) {
     return To(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
+  } else if constexpr (kIsShortFloat<From>) {
     return static_cast<To>(static_cast<float>(value));
   } else {
     return static_cast<To>(value);

@@ -1,4 +1,5 @@
-// Operators that make a tensor from a few numbers: ConstantOfShape and Range.
+// Operators that make a tensor from a few numbers: ConstantOfShape, EyeLike and Range.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -76,8 +77,33 @@ void compute_range(const ComputeContext& context) {
   });
 }
 
+std::vector<TensorType> infer_eye_like(const InferContext& context) {
+  const TensorType& x = input(context, 0);
+  require(x.shape.size() == 2, context.node, "the input has the shape {}, wanted a matrix", graph::to_string(x.shape));
+  const std::int64_t type = context.node.integer("dtype", static_cast<std::int64_t>(x.element));
+  require(type > 0 && type < 256, context.node, "dtype is {}", type);
+  require_type(AllTypes{}, context.node, static_cast<ElementType>(type));
+  return types(context, {{static_cast<ElementType>(type), x.shape}});
+}
+
+void compute_eye_like(const ComputeContext& context) {
+  Tensor& y = context.outputs[0];
+  const std::int64_t rows = y.shape()[0];
+  const std::int64_t columns = y.shape()[1];
+  // Further off than the matrix reaches makes no difference, and keeps the sums below in range.
+  const std::int64_t k = std::clamp(context.node.integer("k", 0), -rows - 1, columns + 1);
+  dispatch(AllTypes{}, context.node, y.type(), [&](auto tag) {
+    using T = decltype(tag);
+    std::fill_n(data<T>(y), y.count(), convert<T>(0.0f));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      if (i + k >= 0 && i + k < columns) data<T>(y)[i * columns + i + k] = convert<T>(1.0f);
+    }
+  });
+}
+
 constexpr std::array kDefinitions{
     OpDefinition{"", "ConstantOfShape", 9, 1, 1, 1, 1, infer_constant_of_shape, compute_constant_of_shape},
+    OpDefinition{"", "EyeLike", 9, 1, 1, 1, 1, infer_eye_like, compute_eye_like},
     OpDefinition{"", "Range", 11, 3, 3, 1, 1, infer_range, compute_range},
 };
 

@@ -1,7 +1,9 @@
-// GlobalAveragePool and GlobalMaxPool: one number a channel.
+// GlobalAveragePool, GlobalMaxPool and GlobalLpPool: one number a channel.
 #include <array>
+#include <cmath>
 
 #include "kernels/ops/dispatch.h"
+#include "kernels/ops/window.h"
 
 namespace ns::ops {
 
@@ -21,19 +23,21 @@ std::vector<TensorType> infer_global(const InferContext& context) {
 template <typename Reduce>
 void compute_global(const ComputeContext& context) {
   const Tensor& x = input(context, 0);
+  const Reduce reduce(context.node);
   dispatch(FloatTypes{}, context.node, x.type(), [&](auto tag) {
     using T = decltype(tag);
     const std::int64_t plane = product(x.shape(), 2, x.shape().size());
     T* to = data<T>(context.outputs[0]);
     for (std::int64_t i = 0; i < context.outputs[0].count(); ++i) {
-      to[i] = T(Reduce::template run<T>(data<T>(x) + i * plane, plane));
+      to[i] = T(reduce.template run<T>(data<T>(x) + i * plane, plane));
     }
   });
 }
 
 struct Average {
+  explicit Average(const Node&) {}
   template <typename T>
-  static Arithmetic<T> run(const T* values, std::int64_t count) {
+  Arithmetic<T> run(const T* values, std::int64_t count) const {
     double sum = 0;
     for (std::int64_t i = 0; i < count; ++i) sum += static_cast<double>(static_cast<Arithmetic<T>>(values[i]));
     return static_cast<Arithmetic<T>>(sum / static_cast<double>(count));
@@ -41,8 +45,9 @@ struct Average {
 };
 
 struct Maximum {
+  explicit Maximum(const Node&) {}
   template <typename T>
-  static Arithmetic<T> run(const T* values, std::int64_t count) {
+  Arithmetic<T> run(const T* values, std::int64_t count) const {
     auto best = -std::numeric_limits<Arithmetic<T>>::infinity();
     for (std::int64_t i = 0; i < count; ++i) {
       const auto value = static_cast<Arithmetic<T>>(values[i]);
@@ -52,8 +57,22 @@ struct Maximum {
   }
 };
 
+struct Norm {
+  explicit Norm(const Node& node) : p(norm_exponent(node)) {}
+  template <typename T>
+  Arithmetic<T> run(const T* values, std::int64_t count) const {
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      sum += std::pow(std::abs(static_cast<double>(static_cast<Arithmetic<T>>(values[i]))), p);
+    }
+    return static_cast<Arithmetic<T>>(std::pow(sum, 1 / p));
+  }
+  double p;
+};
+
 constexpr std::array kDefinitions{
     OpDefinition{"", "GlobalAveragePool", 1, 1, 1, 1, 1, infer_global, compute_global<Average>},
+    OpDefinition{"", "GlobalLpPool", 1, 1, 1, 1, 1, infer_global, compute_global<Norm>},
     OpDefinition{"", "GlobalMaxPool", 1, 1, 1, 1, 1, infer_global, compute_global<Maximum>},
 };
 

@@ -1,7 +1,10 @@
-// Half: a float16 that counts as float; computed with in float32 and rounded to nearest even when stored.
+// Numbers that are stored in fewer bits than they are computed with: float16, bfloat16 and the four kinds of float8
+// count as float and are rounded to nearest even when stored; integers of 4 bits count as int8 or uint8.
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/graph/tensor.h"
@@ -57,6 +60,71 @@ struct BFloat16 {
   operator float() const { return bfloat16_to_float(bits); }
 };
 
+// The largest number of a float8 has the code kLargest; what is larger becomes that number, or with saturate = false
+// infinity where there is one (E5M2) and NaN elsewhere. The kinds "uz" have no negative zero: its code is their NaN.
+template <int kFractionBits, int kBias, std::uint8_t kLargest, std::uint8_t kNan, bool kInfinity, bool kUnsignedZero>
+struct Float8 {
+  std::uint8_t bits = 0;
+  Float8() = default;
+  explicit Float8(float value, bool saturate = true) : bits(encode(value, saturate)) {}
+  operator float() const { return decode(bits); }
+
+  static float decode(std::uint8_t bits) {
+    const int magnitude = bits & 0x7F;
+    const bool negative = (bits & 0x80) != 0;
+    if (kUnsignedZero ? bits == kNan : magnitude > kLargest + (kInfinity ? 1 : 0)) return NAN;
+    if (kInfinity && magnitude == kLargest + 1) return negative ? -INFINITY : INFINITY;
+    const int exponent = magnitude >> kFractionBits;
+    const int fraction = magnitude & (kOne - 1);
+    const float value = exponent == 0 ? std::ldexp(static_cast<float>(fraction), kSmallest)
+                                      : std::ldexp(static_cast<float>(fraction + kOne), kSmallest + exponent - 1);
+    return negative ? -value : value;
+  }
+
+  static std::uint8_t encode(float value, bool saturate) {
+    if (value != value) return kNan;
+    const auto sign = static_cast<std::uint8_t>(std::signbit(value) ? 0x80 : 0);
+    const float magnitude = std::abs(value);
+    if (magnitude == 0) return kUnsignedZero ? 0 : sign;
+    int code = kLargest + 1;
+    if (!std::isinf(magnitude)) {
+      const int step = std::max(std::ilogb(magnitude) - kFractionBits, kSmallest);
+      // Rounding up to the next power of two carries into the exponent by itself.
+      const auto steps = static_cast<int>(std::nearbyint(std::ldexp(magnitude, -step)));
+      code = std::min(steps + ((step - kSmallest) << kFractionBits), kLargest + 1);
+    }
+    if (code == 0) return kUnsignedZero ? 0 : sign;
+    if (code <= kLargest || saturate) return static_cast<std::uint8_t>(sign | std::min<int>(code, kLargest));
+    return kInfinity ? static_cast<std::uint8_t>(sign | (kLargest + 1)) : kNan;
+  }
+
+ private:
+  static constexpr int kOne = 1 << kFractionBits;
+  static constexpr int kSmallest = 1 - kBias - kFractionBits;  // exponent of the smallest number
+};
+
+using Float8E4M3FN = Float8<3, 7, 0x7E, 0x7F, false, false>;
+using Float8E4M3FNUZ = Float8<3, 8, 0x7F, 0x80, false, true>;
+using Float8E5M2 = Float8<2, 15, 0x7B, 0x7E, true, false>;
+using Float8E5M2FNUZ = Float8<2, 16, 0x7F, 0x80, false, true>;
+
+struct Int4 {
+  std::int8_t value = 0;  // -8..7
+  Int4() = default;
+  explicit Int4(std::int8_t low_bits)  // the low 4 bits count
+      : value(static_cast<std::int8_t>(((low_bits & 0xF) ^ 8) - 8)) {}
+  operator std::int8_t() const { return value; }
+  static constexpr int kLowest = -8, kLargest = 7;
+};
+
+struct UInt4 {
+  std::uint8_t value = 0;  // 0..15
+  UInt4() = default;
+  explicit UInt4(std::uint8_t low_bits) : value(low_bits & 0xF) {}
+  operator std::uint8_t() const { return value; }
+  static constexpr int kLowest = 0, kLargest = 15;
+};
+
 }  // namespace ns::ops
 
 namespace ns::graph {
@@ -67,5 +135,29 @@ constexpr ElementType element_type_of<ops::Half>() {
 template <>
 constexpr ElementType element_type_of<ops::BFloat16>() {
   return ElementType::bfloat16;
+}
+template <>
+constexpr ElementType element_type_of<ops::Float8E4M3FN>() {
+  return ElementType::float8e4m3fn;
+}
+template <>
+constexpr ElementType element_type_of<ops::Float8E4M3FNUZ>() {
+  return ElementType::float8e4m3fnuz;
+}
+template <>
+constexpr ElementType element_type_of<ops::Float8E5M2>() {
+  return ElementType::float8e5m2;
+}
+template <>
+constexpr ElementType element_type_of<ops::Float8E5M2FNUZ>() {
+  return ElementType::float8e5m2fnuz;
+}
+template <>
+constexpr ElementType element_type_of<ops::UInt4>() {
+  return ElementType::uint4;
+}
+template <>
+constexpr ElementType element_type_of<ops::Int4>() {
+  return ElementType::int4;
 }
 }  // namespace ns::graph

@@ -1,8 +1,8 @@
-// Identity, and Dropout as it is served: nothing is dropped.
+// Identity, and Dropout as it is served: nothing is dropped. Training with a ratio of zero drops nothing either.
+#include <algorithm>
 #include <array>
-#include <cstring>
 
-#include "kernels/ops/context.h"
+#include "kernels/ops/dispatch.h"
 
 namespace ns::ops {
 
@@ -12,33 +12,33 @@ void compute_identity(const ComputeContext& context) { copy_bytes(input(context,
 
 std::vector<TensorType> infer_dropout(const InferContext& context) {
   const TensorType& x = input(context, 0);
-  if (const Tensor* training = shape_input(context, 2)) {
-    require(training->type() == ElementType::boolean && training->count() == 1, context.node,
-            "training_mode must be one bool");
-    if (training->values<bool>()[0]) unsupported(context.node, "training is not supported");
-  }
   // The mask became bool with opset 10.
   return types(context, {x, {context.opset >= 10 ? ElementType::boolean : x.element, x.shape}});
 }
 
-template <typename T>
-void fill_ones(Tensor& tensor) {
-  for (T& value : tensor.values<T>()) value = T(1);
+// What is dropped in training is random: there is no right answer to compute.
+void refuse_training(const ComputeContext& context) {
+  const Tensor* training = optional_input(context, 2);
+  if (training == nullptr) return;
+  require(training->type() == ElementType::boolean && training->count() == 1, context.node,
+          "training_mode must be one bool");
+  if (!training->values<bool>()[0]) return;
+  const Tensor* ratio = optional_input(context, 1);
+  require(ratio == nullptr || ratio->count() == 1, context.node, "the ratio must be one number");
+  if (ratio == nullptr || reals_of(context.node, *ratio).front() != 0) {
+    unsupported(context.node, "dropping at random is not supported");
+  }
 }
 
 void compute_dropout(const ComputeContext& context) {
+  refuse_training(context);
   if (has_output(context, 0)) copy_bytes(input(context, 0), context.outputs[0]);
   if (!has_output(context, 1)) return;
   Tensor& mask = context.outputs[1];
-  if (mask.type() == ElementType::boolean) {
-    fill_ones<bool>(mask);
-  } else if (mask.type() == ElementType::float32) {
-    fill_ones<float>(mask);
-  } else if (mask.type() == ElementType::float64) {
-    fill_ones<double>(mask);
-  } else {
-    unsupported(context.node, "a mask of this type is not supported");
-  }
+  dispatch(AllTypes{}, context.node, mask.type(), [&](auto tag) {
+    using T = decltype(tag);
+    std::fill_n(data<T>(mask), mask.count(), convert<T>(1.0f));
+  });
 }
 
 constexpr std::array kDefinitions{

@@ -4,9 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/ops/broadcast.h"
-#include "kernels/ops/dispatch.h"
-
 namespace ns::ops {
 
 MatMulShape matmul_shape(const Node& node, const Shape& a, const Shape& b) {
@@ -47,39 +44,19 @@ std::vector<TensorType> infer_matmul(const InferContext& context) {
   return types(context, {{a.element, matmul_shape(context.node, a.shape, b.shape).output}});
 }
 
-template <typename T>
-void multiply_matrices(const MatMulShape& shape, const T* a, const T* b, T* y) {
-  using A = Accumulator<T>;
-  std::vector<A> row(static_cast<std::size_t>(shape.n));
-  for (std::int64_t i = 0; i < shape.m; ++i) {
-    std::fill(row.begin(), row.end(), A(0));
-    for (std::int64_t k = 0; k < shape.k; ++k) {
-      const A factor = static_cast<A>(a[i * shape.k + k]);
-      const T* from = b + k * shape.n;
-      for (std::int64_t j = 0; j < shape.n; ++j) {
-        A& sum = row[static_cast<std::size_t>(j)];
-        sum = add(sum, multiply(factor, static_cast<A>(from[j])));
-      }
-    }
-    for (std::int64_t j = 0; j < shape.n; ++j) y[i * shape.n + j] = static_cast<T>(row[static_cast<std::size_t>(j)]);
-  }
-}
-
 void compute_matmul(const ComputeContext& context) {
   const Tensor& a = input(context, 0);
   const Tensor& b = input(context, 1);
   const MatMulShape shape = matmul_shape(context.node, a.shape(), b.shape());
   if (context.outputs[0].count() == 0) return;
-  std::vector<std::int64_t> y_step = dense_strides(shape.batch);
-  for (std::int64_t& step : y_step) step *= shape.m * shape.n;
   dispatch(MatMulTypes{}, context.node, a.type(), [&](auto tag) {
     using T = decltype(tag);
-    const RowLoop<3> loop(shape.batch, {shape.a_step, shape.b_step, y_step});
-    loop.run([&](std::int64_t length, const auto& offsets, const auto& steps) {
-      for (std::int64_t i = 0; i < length; ++i) {
-        multiply_matrices(shape, data<T>(a) + offsets[0] + i * steps[0], data<T>(b) + offsets[1] + i * steps[1],
-                          data<T>(context.outputs[0]) + offsets[2] + i * steps[2]);
-      }
+    using A = Accumulator<T>;
+    for_each_product(shape, [&](std::int64_t from_a, std::int64_t from_b, std::int64_t number) {
+      T* y = data<T>(context.outputs[0]) + number * shape.m * shape.n;
+      multiply_matrices<A>(shape, data<T>(a) + from_a, data<T>(b) + from_b, [&](std::int64_t row, const A* sums) {
+        for (std::int64_t j = 0; j < shape.n; ++j) y[row * shape.n + j] = static_cast<T>(sums[j]);
+      });
     });
   });
 }

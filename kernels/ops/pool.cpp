@@ -1,6 +1,7 @@
-// MaxPool and AveragePool.
+// MaxPool, AveragePool and LpPool.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "kernels/ops/dispatch.h"
 #include "kernels/ops/window.h"
@@ -31,7 +32,8 @@ std::vector<TensorType> infer_max_pool(const InferContext& context) {
   return types(context, {{input(context, 0).element, shape}, {ElementType::int64, shape}});
 }
 
-std::vector<TensorType> infer_average_pool(const InferContext& context) {
+// AveragePool and LpPool.
+std::vector<TensorType> infer_float_pool(const InferContext& context) {
   require_type(FloatTypes{}, context.node, input(context, 0).element);
   return types(context, {{input(context, 0).element, pool_shape(context)}});
 }
@@ -149,6 +151,26 @@ void average_pool(const ComputeContext& context) {
   }
 }
 
+// The padding is zero and adds nothing to a norm.
+template <typename T>
+void norm_pool(const ComputeContext& context) {
+  const Tensor& x = input(context, 0);
+  const Window window = padded_rank(pool_window(context.node, x.shape()));
+  const double p = norm_exponent(context.node);
+  const std::int64_t in_plane = graph::element_count(window.input);
+  T* to = data<T>(context.outputs[0]);
+  for (std::int64_t plane = 0; plane < product(x.shape(), 0, 2); ++plane) {
+    const T* from = data<T>(x) + plane * in_plane;
+    for_each_window(window, [&](const auto& o, const auto& taps) {
+      double sum = 0;
+      for_each_tap(window, o, taps, [&](std::int64_t place) {
+        sum += std::pow(std::abs(static_cast<double>(static_cast<Arithmetic<T>>(from[place]))), p);
+      });
+      *to++ = T(static_cast<Arithmetic<T>>(std::pow(sum, 1 / p)));
+    });
+  }
+}
+
 void compute_max_pool(const ComputeContext& context) {
   dispatch(PoolTypes{}, context.node, input(context, 0).type(), [&](auto tag) { max_pool<decltype(tag)>(context); });
 }
@@ -158,9 +180,14 @@ void compute_average_pool(const ComputeContext& context) {
            [&](auto tag) { average_pool<decltype(tag)>(context); });
 }
 
+void compute_lp_pool(const ComputeContext& context) {
+  dispatch(FloatTypes{}, context.node, input(context, 0).type(), [&](auto tag) { norm_pool<decltype(tag)>(context); });
+}
+
 constexpr std::array kDefinitions{
+    OpDefinition{"", "LpPool", 1, 1, 1, 1, 1, infer_float_pool, compute_lp_pool},
     OpDefinition{"", "MaxPool", 1, 1, 1, 1, 2, infer_max_pool, compute_max_pool},
-    OpDefinition{"", "AveragePool", 1, 1, 1, 1, 1, infer_average_pool, compute_average_pool},
+    OpDefinition{"", "AveragePool", 1, 1, 1, 1, 1, infer_float_pool, compute_average_pool},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// QuantizeLinear: saturate(round_half_even(x / scale) + zero_point); DequantizeLinear: (x - zero_point) * scale.
+// QuantizeLinear: saturate(round_half_even(x / scale) + zero_point), or the nearest float8; DequantizeLinear:
+// (x - zero_point) * scale.
 #include "kernels/ops/quantize_linear.h"
 
 #include <algorithm>
@@ -41,9 +42,9 @@ ScaleLayout scale_layout(const Node& node, const Shape& input, const Shape& scal
 
 namespace {
 
-using QuantizedTypes = Types<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t>;
+using QuantizedTypes =
+    Joined<Types<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t>, Joined<NibbleTypes, Float8Types>>;
 using StoredTypes = Joined<QuantizedTypes, Types<std::int32_t>>;
-using RealTypes = Joined<FloatTypes, Types<BFloat16>>;
 
 template <typename T>
 using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
@@ -60,8 +61,8 @@ void check_zero_point(const InferContext& context, const TensorType& scale) {
 std::vector<TensorType> infer_quantize(const InferContext& context) {
   const TensorType& x = input(context, 0);
   const TensorType& scale = input(context, 1);
-  require_type(Joined<RealTypes, Types<std::int32_t>>{}, context.node, x.element);
-  require_type(RealTypes{}, context.node, scale.element);
+  require_type(Joined<FloatTypes, Types<std::int32_t>>{}, context.node, x.element);
+  require_type(FloatTypes{}, context.node, scale.element);
   require(x.element == scale.element || x.element == ElementType::int32, context.node,
           "the scale holds {}, the input {}", graph::name_of(scale.element), graph::name_of(x.element));
   check_zero_point(context, scale);
@@ -89,33 +90,61 @@ void for_each_element(const ScaleLayout& layout, const Function& function) {
   }
 }
 
+template <typename Q>
+constexpr int lowest_of() {
+  if constexpr (kIsNibble<Q>) {
+    return Q::kLowest;
+  } else {
+    return std::numeric_limits<Q>::min();
+  }
+}
+template <typename Q>
+constexpr int largest_of() {
+  if constexpr (kIsNibble<Q>) {
+    return Q::kLargest;
+  } else {
+    return std::numeric_limits<Q>::max();
+  }
+}
+
+// The nearest number of the quantized type. What is at one half goes to the even one.
+template <typename Q, typename R>
+Q nearest(R value, Q zero_point, bool saturate) {
+  if constexpr (kIsFloat8<Q>) {
+    return Q(static_cast<float>(value) + static_cast<float>(zero_point), saturate);
+  } else {
+    // In this order NaN, which an integer has no place for, becomes the smallest number.
+    const R shifted = std::nearbyint(value) + static_cast<R>(zero_point);
+    return convert<Q>(std::min<R>(largest_of<Q>(), std::max<R>(lowest_of<Q>(), shifted)));
+  }
+}
+
 template <typename X, typename S, typename Q>
-void quantize(const Tensor& x, const Tensor& scale, const Tensor* zero, const ScaleLayout& layout, Tensor& y) {
+void quantize(const ComputeContext& context, const ScaleLayout& layout) {
   using R = Real<S>;
-  const auto low = static_cast<R>(std::numeric_limits<Q>::min());
-  const auto high = static_cast<R>(std::numeric_limits<Q>::max());
+  const X* x = data<X>(input(context, 0));
+  const S* scale = data<S>(input(context, 1));
+  const Tensor* zero = optional_input(context, 2);
+  Q* y = data<Q>(context.outputs[0]);
+  const bool saturate = context.node.integer("saturate", 1) != 0;
   for_each_element(layout, [&](std::int64_t place, std::int64_t parameter) {
-    const R step = static_cast<R>(data<S>(scale)[parameter]);
-    const R shift = zero != nullptr ? static_cast<R>(data<Q>(*zero)[parameter]) : R(0);
-    const R rounded = std::nearbyint(static_cast<R>(data<X>(x)[place]) / step) + shift;
-    data<Q>(y)[place] = convert<Q>(std::min(high, std::max(low, rounded)));
+    const R value = static_cast<R>(x[place]) / static_cast<R>(scale[parameter]);
+    y[place] = nearest<Q>(value, zero != nullptr ? data<Q>(*zero)[parameter] : Q(), saturate);
   });
 }
 
 void compute_quantize(const ComputeContext& context) {
   const Tensor& x = input(context, 0);
   const Tensor& scale = input(context, 1);
-  const Tensor* zero = optional_input(context, 2);
-  Tensor& y = context.outputs[0];
   const ScaleLayout layout = scale_layout(context.node, x.shape(), scale.shape());
-  dispatch(RealTypes{}, context.node, scale.type(), [&](auto scale_tag) {
+  dispatch(FloatTypes{}, context.node, scale.type(), [&](auto scale_tag) {
     using S = decltype(scale_tag);
-    dispatch(QuantizedTypes{}, context.node, y.type(), [&](auto quantized_tag) {
+    dispatch(QuantizedTypes{}, context.node, context.outputs[0].type(), [&](auto quantized_tag) {
       using Q = decltype(quantized_tag);
       if (x.type() == ElementType::int32) {
-        quantize<std::int32_t, S, Q>(x, scale, zero, layout, y);
+        quantize<std::int32_t, S, Q>(context, layout);
       } else {
-        quantize<S, S, Q>(x, scale, zero, layout, y);
+        quantize<S, S, Q>(context, layout);
       }
     });
   });
@@ -125,7 +154,7 @@ std::vector<TensorType> infer_dequantize(const InferContext& context) {
   const TensorType& x = input(context, 0);
   const TensorType& scale = input(context, 1);
   require_type(StoredTypes{}, context.node, x.element);
-  require_type(RealTypes{}, context.node, scale.element);
+  require_type(FloatTypes{}, context.node, scale.element);
   if (const TensorType* zero = optional_input(context, 2)) {
     require(zero->element == x.element, context.node, "the zero point holds {}, the input {}",
             graph::name_of(zero->element), graph::name_of(x.element));
@@ -141,14 +170,15 @@ void compute_dequantize(const ComputeContext& context) {
   const Tensor* zero = optional_input(context, 2);
   Tensor& y = context.outputs[0];
   const ScaleLayout layout = scale_layout(context.node, x.shape(), scale.shape());
-  dispatch(RealTypes{}, context.node, scale.type(), [&](auto scale_tag) {
+  dispatch(FloatTypes{}, context.node, scale.type(), [&](auto scale_tag) {
     using S = decltype(scale_tag);
     using R = Real<S>;
     dispatch(StoredTypes{}, context.node, x.type(), [&](auto stored_tag) {
       using Q = decltype(stored_tag);
       for_each_element(layout, [&](std::int64_t place, std::int64_t parameter) {
-        std::int64_t value = data<Q>(x)[place];
-        if (zero != nullptr) value -= data<Q>(*zero)[parameter];
+        using Wide = std::conditional_t<kIsFloat8<Q>, float, std::int64_t>;
+        Wide value = static_cast<Wide>(data<Q>(x)[place]);
+        if (zero != nullptr) value -= static_cast<Wide>(data<Q>(*zero)[parameter]);
         data<S>(y)[place] = S(static_cast<R>(value) * static_cast<R>(data<S>(scale)[parameter]));
       });
     });
@@ -158,6 +188,9 @@ void compute_dequantize(const ComputeContext& context) {
 constexpr std::array kDefinitions{
     OpDefinition{"", "QuantizeLinear", 10, 2, 3, 1, 1, infer_quantize, compute_quantize},
     OpDefinition{"", "DequantizeLinear", 10, 2, 3, 1, 1, infer_dequantize, compute_dequantize},
+    // Of more types, before the operators themselves had them.
+    OpDefinition{"com.microsoft", "QuantizeLinear", 1, 2, 3, 1, 1, infer_quantize, compute_quantize},
+    OpDefinition{"com.microsoft", "DequantizeLinear", 1, 2, 3, 1, 1, infer_dequantize, compute_dequantize},
 };
 
 }  // namespace

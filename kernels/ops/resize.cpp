@@ -23,17 +23,6 @@ struct Settings {
   bool exclude_outside = false, antialias = false, ceil_when_shrinking = false;
 };
 
-std::vector<double> reals_of(const Node& node, const Tensor& tensor) {
-  std::vector<double> values;
-  dispatch(FloatTypes{}, node, tensor.type(), [&](auto tag) {
-    using T = decltype(tag);
-    for (std::int64_t i = 0; i < tensor.count(); ++i) {
-      values.push_back(static_cast<double>(static_cast<Arithmetic<T>>(data<T>(tensor)[i])));
-    }
-  });
-  return values;
-}
-
 constexpr double kMaxSize = 1e12;
 
 void apply_scale(const Node& node, Axis& axis, double scale) {

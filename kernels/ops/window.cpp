@@ -125,4 +125,12 @@ Shape spatial_of(const Node& node, const Shape& shape) {
   return {shape.begin() + 2, shape.end()};
 }
 
+double norm_exponent(const Node& node) {
+  const auto found = node.attributes.find("p");
+  const float* real = found != node.attributes.end() ? std::get_if<float>(&found->second) : nullptr;
+  const double p = real != nullptr ? static_cast<double>(*real) : static_cast<double>(node.integer("p", 2));
+  require(p > 0, node, "p is {}, wanted more than 0", p);
+  return p;
+}
+
 }  // namespace ns::ops

@@ -40,4 +40,7 @@ TapRange inside(const Window&, std::size_t axis, std::int64_t k);
 // Sizes behind batch and channel. Error(invalid) when the rank is below 3.
 Shape spatial_of(const Node&, const Shape&);
 
+// p of the L-p pools, 2 when left out; a float in opset 1. Error(invalid) when it is not positive.
+double norm_exponent(const Node&);
+
 }  // namespace ns::ops

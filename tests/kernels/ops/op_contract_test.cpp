@@ -1,6 +1,7 @@
 // What every operator owes, run over all of them: an operator without a case here fails.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -41,9 +42,142 @@ Tensor positive(const Shape& shape, unsigned seed) {
   return tensor;
 }
 
-const std::map<std::string, Case>& cases() {
-  static const std::map<std::string, Case> table = [] {
-    std::map<std::string, Case> all;
+using Table = std::map<std::string, Case>;
+
+void add_indexing(Table& all) {
+  all["CumSum"] = {{sample({3, 4}), integers({-1})}, {}};
+  all["TopK"] = {{sample({3, 4}), integers({2})}, {{"k", std::int64_t{2}}}, 2};
+  all["Trilu"] = {{sample({2, 3, 4}), Tensor::scalar<std::int64_t>(1)}, {}};
+  all["OneHot"] = {{integers({1, -1, 7}), Tensor::scalar<std::int64_t>(3), floats({2}, {0, 1})}, {}};
+  all["NonZero"] = {{bools()}, {}};
+  all["Compress"] = {{sample({2, 3}), bools().reshaped({4})}, {}};
+  all["GatherND"] = {{sample({2, 3}), integers({1, -1})}, {}};
+  all["Scatter"] = all["ScatterElements"] = {{sample({5}), integers({0, -1}), sample({2}, 2)}, {}};
+  all["ScatterND"] = {{sample({2, 3}), integers({1}), sample({3}, 2)}, {}};
+}
+
+void add_products(Table& all) {
+  all["Einsum"] = {{sample({2, 3, 4}), sample({2, 4, 5}, 2)}, {{"equation", std::string("...ij,...jk->...ik")}}};
+  const std::int64_t hidden = 3;
+  const auto recurrent = [&](std::int64_t gates, std::size_t outputs) {
+    return Case{
+        {sample({4, 2, 2}), sample({1, gates * hidden, 2}, 2), sample({1, gates * hidden, hidden}, 3),
+         sample({1, 2 * gates * hidden}, 4), Tensor::from<std::int32_t>({2}, std::array<std::int32_t, 2>{4, 2})},
+        {{"hidden_size", hidden}},
+        outputs};
+  };
+  all["RNN"] = recurrent(1, 2);
+  all["GRU"] = recurrent(3, 2);
+  all["LSTM"] = recurrent(4, 3);
+}
+
+Tensor signed_bytes(const Shape& shape, std::vector<std::int8_t> values) {
+  return Tensor::from<std::int8_t>(shape, values);
+}
+
+void add_quantized(Table& all) {
+  const Tensor scale = Tensor::scalar<float>(0.5f);
+  const Tensor zero = Tensor::scalar<std::uint8_t>(3);
+  const Tensor none = Tensor::scalar<std::int8_t>(0);
+  const Tensor a = bytes({1, 2, 3, 200}).reshaped({2, 2});
+  const Tensor b = signed_bytes({2, 2}, {1, -2, 3, -4});
+  const Tensor image = bytes({1, 2, 3, 4, 5, 6, 7, 8, 9}).reshaped({1, 1, 3, 3});
+  const Tensor filter = signed_bytes({1, 1, 2, 2}, {1, -2, 3, -4});
+  all["MatMulInteger"] = {{a, b, zero, none}, {}};
+  all["QLinearMatMul"] = {{a, scale, zero, b, scale, none, scale, zero}, {}};
+  all["ConvInteger"] = {{image, filter, zero, none}, {}};
+  all["QLinearConv"] = {{image, scale, zero, filter, scale, none, scale, zero}, {}};
+  all["DynamicQuantizeLinear"] = {{sample({3, 4})}, {}, 3};
+}
+
+void add_vision(Table& all) {
+  const Tensor image = sample({1, 2, 4, 4});
+  all["GroupNormalization"] = {{sample({2, 4, 3}), sample({2}), sample({2})}, {{"num_groups", std::int64_t{2}}}};
+  all["MeanVarianceNormalization"] = {{image}, {}};
+  all["NonMaxSuppression"] = {{floats({1, 2, 4}, {0, 0, 1, 1, 0, 0, 1, 0.9f}), floats({1, 1, 2}, {0.5f, 0.7f}),
+                               Tensor::scalar<std::int64_t>(3), Tensor::scalar<float>(0.5f)},
+                              {}};
+  all["RoiAlign"] = {{image, floats({1, 4}, {0, 1, 3, 3}), integers({0})}, {{"output_height", std::int64_t{2}}}};
+  all["MaxRoiPool"] = {{image, floats({1, 5}, {0, 0, 1, 3, 3})}, {{"pooled_shape", Integers{2, 2}}}};
+  all["GridSample"] = {{image, sample({1, 2, 3, 2}, 3)}, {{"padding_mode", std::string("reflection")}}};
+  all["AffineGrid"] = {{sample({1, 2, 3}), integers({1, 1, 2, 2})}, {}};
+  all["DeformConv"] = {{image, sample({2, 2, 2, 2}), sample({1, 8, 3, 3}), sample({2}), sample({1, 4, 3, 3})}, {}};
+  all["Col2Im"] = {{sample({1, 4, 9}), integers({4, 4}), integers({2, 2})}, {}};
+  all["CenterCropPad"] = {{sample({3, 4}), integers({5, 2})}, {}};
+  all["LpPool"] = {{image}, {{"kernel_shape", Integers{2, 2}}}};
+  all["GlobalLpPool"] = {{image}, {}};
+  all["MaxUnpool"] = {{sample({1, 1, 2, 2}), integers({0, 2, 8, 10}).reshaped({1, 1, 2, 2})},
+                      {{"kernel_shape", Integers{2, 2}}, {"strides", Integers{2, 2}}}};
+}
+
+void add_signals(Table& all) {
+  for (const char* type : {"BlackmanWindow", "HammingWindow", "HannWindow"}) all[type] = {{integers({5})}, {}};
+  all["DFT"] = {{sample({2, 5, 1}), integers({6})}, {{"onesided", std::int64_t{1}}}};
+  all["STFT"] = {{sample({1, 9, 1}), Tensor::scalar<std::int64_t>(2), sample({4}, 2)}, {}};
+  all["MelWeightMatrix"] = {{Tensor::scalar<std::int64_t>(3), Tensor::scalar<std::int64_t>(16),
+                             Tensor::scalar<std::int64_t>(8000), Tensor::scalar<float>(0), Tensor::scalar<float>(4000)},
+                            {}};
+  all["Det"] = {{sample({2, 3, 3})}, {}};
+  all["EyeLike"] = {{sample({3, 4})}, {{"k", std::int64_t{1}}}};
+  all["ReverseSequence"] = {{sample({3, 2, 2}), integers({1, 3})}, {}};
+  all["Unique"] = {{sample({3, 2})}, {{"axis", std::int64_t{0}}}, 4};
+}
+
+void add_contributed_quantized(Table& all) {
+  const Tensor scale = Tensor::scalar<float>(0.5f);
+  const Tensor zero = Tensor::scalar<std::uint8_t>(3);
+  const Tensor none = Tensor::scalar<std::int8_t>(0);
+  const Tensor a = bytes({1, 2, 3, 200}).reshaped({2, 2});
+  const Tensor b = signed_bytes({2, 2}, {1, -2, 3, -4});
+  const Tensor image = bytes({1, 2, 3, 4, 5, 6, 7, 8, 9}).reshaped({1, 1, 3, 3});
+  const std::string domain = "com.microsoft.";
+  all[domain + "QuantizeLinear"] = all["QuantizeLinear"];
+  all[domain + "DequantizeLinear"] = all["DequantizeLinear"];
+  for (const char* type : {"QLinearAdd", "QLinearMul"})
+    all[domain + type] = {{a, scale, zero, a, scale, zero, scale, zero}, {}};
+  for (const char* type : {"QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "QLinearGlobalAveragePool"}) {
+    all[domain + type] = {{image, scale, zero, scale, zero}, {}};
+  }
+  all[domain + "QLinearAveragePool"] = {{image, scale, zero, scale, zero}, {{"kernel_shape", Integers{2, 2}}}};
+  all[domain + "QLinearConcat"] = {{scale, zero, a, scale, zero, a, scale, zero}, {{"axis", std::int64_t{0}}}};
+  all[domain + "QLinearWhere"] = {{bools(), a, scale, zero, a, scale, zero, scale, zero}, {}};
+  all[domain + "NhwcMaxPool"] = {{image}, {{"kernel_shape", Integers{1, 2}}}};
+  all[domain + "QGemm"] = {{a, scale, zero, b, scale, none, {}, scale, zero}, {{"transB", std::int64_t{1}}}};
+  all[domain + "MatMulIntegerToFloat"] = {{a, b, scale, scale, zero, none, sample({2})}, {}};
+  all[domain + "DynamicQuantizeMatMul"] = {{sample({3, 2}), b, scale, none, sample({2})}, {}};
+  all[domain + "MatMulNBits"] = {
+      {sample({2, 16}), bytes({1, 2, 3, 4, 5, 6, 7, 8, 255, 128, 16, 15, 0, 0, 1, 1}).reshaped({2, 1, 8}), sample({2})},
+      {{"N", std::int64_t{2}}, {"K", std::int64_t{16}}, {"block_size", std::int64_t{16}}}};
+}
+
+void add_contributed_fused(Table& all) {
+  const std::string domain = "com.microsoft.";
+  const Tensor x = sample({2, 3, 4});
+  for (const char* type : {"Gelu", "QuickGelu"}) all[domain + type] = {{x}, {}};
+  for (const char* type : {"BiasGelu", "FastGelu"}) all[domain + type] = {{x, sample({4}, 2)}, {}};
+  all[domain + "BiasAdd"] = {{x, sample({4}, 2), sample({2, 3, 4}, 3)}, {}};
+  all[domain + "BiasSoftmax"] = {{x, sample({1, 3, 4}, 2)}, {{"axis", std::int64_t{2}}}};
+  all[domain + "FusedConv"] = {{sample({1, 2, 5, 5}), sample({3, 2, 3, 3}), sample({3}), sample({1, 3, 3, 3}, 4)},
+                               {{"activation", std::string("Relu")}}};
+  all[domain + "FusedGemm"] = {{sample({2, 3}), sample({3, 4}), sample({4})},
+                               {{"activation", std::string("LeakyRelu")}, {"activation_alpha", 0.1f}}};
+  all[domain + "FusedMatMul"] = {{x, x}, {{"transB", std::int64_t{1}}, {"alpha", 0.5f}}};
+  all["SimplifiedLayerNormalization"] = {{x, sample({4})}, {}, 2};
+  all[domain + "SkipLayerNormalization"] = {{x, sample({3, 4}, 2), sample({4}), sample({4}, 3), sample({4}, 5)}, {}, 4};
+  all[domain + "SkipSimplifiedLayerNormalization"] = {{x, x, sample({4}), sample({4}, 3)}, {}};
+  const Tensor ids = Tensor::from<std::int32_t>({2, 2}, std::array<std::int32_t, 4>{0, 1, 2, 1});
+  all[domain + "EmbedLayerNormalization"] = {
+      {ids, {}, sample({3, 4}), sample({2, 4}, 2), {}, sample({4}), sample({4}, 3), ids}, {}, 3};
+}
+
+const Table& cases() {
+  static const Table table = [] {
+    Table all;
+    add_indexing(all);
+    add_products(all);
+    add_quantized(all);
+    add_vision(all);
+    add_signals(all);
     for (const char* type : {"Abs",          "Acos",
                              "Acosh",        "Asin",
                              "Asinh",        "Atan",
@@ -121,18 +255,27 @@ const std::map<std::string, Case>& cases() {
     all["SpaceToDepth"] = {{sample({1, 1, 4, 2})}, {{"blocksize", std::int64_t{2}}}};
     all["QuantizeLinear"] = {{sample({2, 3}), positive({3}, 2), bytes({1, 2, 3})}, {{"axis", std::int64_t{1}}}};
     all["DequantizeLinear"] = {{bytes({1, 200}), Tensor::scalar<float>(0.5f), Tensor::scalar<std::uint8_t>(7)}, {}};
+    add_contributed_quantized(all);
+    add_contributed_fused(all);
     return all;
   }();
   return table;
 }
 
+// The type, with its domain in front where that is not ONNX's own.
+std::string full_name(const OpDefinition& definition) {
+  const std::string type(definition.type);
+  return definition.domain.empty() ? type : std::string(definition.domain) + "." + type;
+}
+
 class EveryOperator : public testing::TestWithParam<OpDefinition> {
  protected:
   void SetUp() override {
-    const auto found = cases().find(std::string(GetParam().type));
-    ASSERT_NE(found, cases().end()) << "write a case for " << GetParam().type;
+    const auto found = cases().find(full_name(GetParam()));
+    ASSERT_NE(found, cases().end()) << "write a case for " << full_name(GetParam());
     case_ = &found->second;
     node_.name = "n";
+    node_.domain = std::string(GetParam().domain);
     node_.op_type = std::string(GetParam().type);
     node_.attributes = case_->attributes;
     for (std::size_t i = 0; i < case_->outputs; ++i) node_.outputs.push_back(static_cast<graph::ValueId>(i));
@@ -205,6 +348,9 @@ TEST_P(EveryOperator, survives_strange_shapes_and_types) {
                                     integers({-1, 0, 1 << 20}),
                                     integers({std::numeric_limits<std::int64_t>::min()}),
                                     bytes({255}),
+                                    Tensor(ElementType::bfloat16, {0, 2}),
+                                    Tensor(ElementType::int4, {0}),
+                                    Tensor(ElementType::float8e5m2, {2, 0}),
                                     Tensor::scalar<std::int64_t>(std::numeric_limits<std::int64_t>::max())};
   for (std::size_t i = 0; i < case_->inputs.size(); ++i) {
     const Tensor* kept = inputs_[i];
@@ -217,10 +363,73 @@ TEST_P(EveryOperator, survives_strange_shapes_and_types) {
 }
 
 TEST_P(EveryOperator, survives_strange_attributes) {
-  for (const char* name :
-       {"axis",   "axes",      "pads",  "strides",    "dilations",    "kernel_shape",   "group", "perm",
-        "size",   "blocksize", "split", "to",         "output_shape", "output_padding", "p",     "keepdims",
-        "scales", "starts",    "ends",  "block_size", "mode",         "auto_pad"}) {
+  for (const char* name : {"axis",
+                           "axes",
+                           "pads",
+                           "strides",
+                           "dilations",
+                           "kernel_shape",
+                           "group",
+                           "perm",
+                           "size",
+                           "blocksize",
+                           "split",
+                           "to",
+                           "output_shape",
+                           "output_padding",
+                           "p",
+                           "keepdims",
+                           "scales",
+                           "starts",
+                           "ends",
+                           "block_size",
+                           "mode",
+                           "auto_pad",
+                           "k",
+                           "largest",
+                           "upper",
+                           "batch_dims",
+                           "reduction",
+                           "exclusive",
+                           "reverse",
+                           "equation",
+                           "direction",
+                           "activations",
+                           "hidden_size",
+                           "layout",
+                           "clip",
+                           "activation_alpha",
+                           "input_forget",
+                           "num_groups",
+                           "epsilon",
+                           "sampling_ratio",
+                           "output_height",
+                           "spatial_scale",
+                           "coordinate_transformation_mode",
+                           "padding_mode",
+                           "align_corners",
+                           "pooled_shape",
+                           "offset_group",
+                           "center_point_box",
+                           "output_datatype",
+                           "periodic",
+                           "dtype",
+                           "onesided",
+                           "inverse",
+                           "sorted",
+                           "batch_axis",
+                           "time_axis",
+                           "linear_before_reset",
+                           "activation",
+                           "activation_params",
+                           "transA",
+                           "transBatchA",
+                           "N",
+                           "K",
+                           "bits",
+                           "channels_last",
+                           "opset",
+                           "num_heads"}) {
     const Attributes kept = node_.attributes;
     for (const Attribute& value :
          {Attribute(std::int64_t{-1}), Attribute(std::numeric_limits<std::int64_t>::min()),
@@ -242,7 +451,11 @@ TEST_P(EveryOperator, does_not_change_its_inputs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryOperator, testing::ValuesIn(all_ops().begin(), all_ops().end()),
-                         [](const auto& parameter) { return std::string(parameter.param.type); });
+                         [](const auto& parameter) {
+                           std::string name = full_name(parameter.param);
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace ns::ops
