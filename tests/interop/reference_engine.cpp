@@ -80,12 +80,11 @@ bool runs(const std::string& program, const Folder& folder) {
   return run({program, "--version"}, folder.path(), folder.path() / "log").status == 0;
 }
 
-void write_inputs(const graph::Graph& model, const std::vector<Tensor>& inputs, std::int64_t batch,
-                  const fs::path& folder) {
-  nlohmann::json manifest{{"model", "model.onnx"}, {"optimized", "optimized.onnx"}, {"batch", batch}};
+void write_manifest(const fs::path& model, const std::vector<std::string>& names, const std::vector<Tensor>& inputs,
+                    std::int64_t batch, const fs::path& folder) {
+  nlohmann::json manifest{{"model", model.string()}, {"optimized", "optimized.onnx"}, {"batch", batch}};
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    manifest["inputs"].push_back(
-        write_tensor(model.value(model.inputs[i]).name, inputs[i], folder / fmt::format("input{}.bin", i)));
+    manifest["inputs"].push_back(write_tensor(names[i], inputs[i], folder / fmt::format("input{}.bin", i)));
   }
   std::ofstream(folder / "manifest.json") << manifest;
 }
@@ -114,16 +113,38 @@ std::string why_not_available() {
   return {};
 }
 
-ReferenceRun run_reference(const graph::Graph& model, const std::vector<Tensor>& inputs, std::int64_t batch) {
-  const Folder folder;
-  onnx::write_file(model, folder.path() / "model.onnx");
-  write_inputs(model, inputs, batch, folder.path());
+namespace {
+
+void run_engine(const fs::path& folder) {
   const Finished finished =
-      run({"node", (kScripts / "run_ort.js").string(), folder.path().string()}, kPackages, folder.path() / "log");
+      run({"node", (kScripts / "run_ort.js").string(), folder.string()}, kPackages, folder / "log");
   if (finished.status != 0) {
     throw std::runtime_error(fmt::format("the reference engine ended with {}:\n{}", finished.status, finished.printed));
   }
+}
+
+std::vector<std::string> input_names(const graph::Graph& model) {
+  std::vector<std::string> names;
+  for (const graph::ValueId id : model.inputs) names.push_back(model.value(id).name);
+  return names;
+}
+
+}  // namespace
+
+ReferenceRun run_reference(const graph::Graph& model, const std::vector<Tensor>& inputs, std::int64_t batch) {
+  const Folder folder;
+  onnx::write_file(model, folder.path() / "model.onnx");
+  write_manifest("model.onnx", input_names(model), inputs, batch, folder.path());
+  run_engine(folder.path());
   return {read_outputs(folder.path()), onnx::read_file(folder.path() / "optimized.onnx")};
+}
+
+std::vector<Tensor> run_reference_on_whole_inputs(const fs::path& model, const graph::Graph& same,
+                                                  const std::vector<Tensor>& inputs) {
+  const Folder folder;
+  write_manifest(fs::absolute(model), input_names(same), inputs, 0, folder.path());
+  run_engine(folder.path());
+  return read_outputs(folder.path());
 }
 
 }  // namespace ns::interop

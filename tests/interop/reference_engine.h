@@ -22,4 +22,9 @@ struct ReferenceRun {
 // what the engine said.
 ReferenceRun run_reference(const graph::Graph& model, const std::vector<graph::Tensor>& inputs, std::int64_t batch);
 
+// Runs a model file once for each entry along a first axis that inputs and outputs have in addition. `same` is that
+// model: the inputs are in the order of its own.
+std::vector<graph::Tensor> run_reference_on_whole_inputs(const std::filesystem::path& model, const graph::Graph& same,
+                                                         const std::vector<graph::Tensor>& inputs);
+
 }  // namespace ns::interop

@@ -1,8 +1,9 @@
 // Runs an ONNX model in ONNX Runtime: node run_ort.js FOLDER, where FOLDER holds
 //
-//   manifest.json  {"model": "model.onnx",            the model, in the folder
+//   manifest.json  {"model": "model.onnx",            the model, in the folder or anywhere
 //                   "optimized": "optimized.onnx",    where the optimized graph is written
-//                   "batch": 100,                     samples a run (axis 0 of every input)
+//                   "batch": 100,                     samples a run (axis 0 of every input); 0: each sample is a whole
+//                                                     input, without that axis, and so are the outputs
 //                   "inputs": [{"name": "x", "type": "float32", "shape": [3000, 3, 32, 32], "file": "x.bin"}]}
 //
 // and the inputs' elements, little-endian, row-major. Writes outputs.json, a list like "inputs", and a .bin an output.
@@ -14,7 +15,7 @@ const { product, readArray, required } = require('./ort.js');
 async function main(folder) {
   const ort = required('onnxruntime-node');
   const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
-  const session = await ort.InferenceSession.create(path.join(folder, manifest.model), {
+  const session = await ort.InferenceSession.create(path.resolve(folder, manifest.model), {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
     optimizedModelFilePath: path.join(folder, manifest.optimized),
@@ -25,20 +26,22 @@ async function main(folder) {
   const inputs = manifest.inputs.map((input) => ({ ...input, data: readArray(path.resolve(folder, input.file), input.type) }));
   const samples = inputs[0].shape[0];
   const outputs = session.outputNames.map((name) => ({ name, type: '', shape: null, parts: [] }));
-  for (let first = 0; first < samples; first += manifest.batch) {
-    const count = Math.min(manifest.batch, samples - first);
+  const whole = manifest.batch === 0;
+  const step = whole ? 1 : manifest.batch;
+  for (let first = 0; first < samples; first += step) {
+    const count = Math.min(step, samples - first);
     const feeds = {};
     for (const input of inputs) {
       const sample = product(input.shape.slice(1));
       const data = input.data.subarray(first * sample, (first + count) * sample);
-      feeds[input.name] = new ort.Tensor(input.type, data, [count, ...input.shape.slice(1)]);
+      feeds[input.name] = new ort.Tensor(input.type, data, [...(whole ? [] : [count]), ...input.shape.slice(1)]);
     }
     const results = await session.run(feeds);
     for (const output of outputs) {
       const tensor = results[output.name];
       output.type = tensor.type;
-      if (output.shape === null) output.shape = [0, ...tensor.dims.slice(1)];
-      output.shape[0] += tensor.dims[0];
+      if (output.shape === null) output.shape = [0, ...tensor.dims.slice(whole ? 0 : 1)];
+      output.shape[0] += whole ? 1 : tensor.dims[0];
       output.parts.push(Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength).slice());
     }
   }
