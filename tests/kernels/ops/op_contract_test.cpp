@@ -170,6 +170,24 @@ void add_contributed_fused(Table& all) {
       {ids, {}, sample({3, 4}), sample({2, 4}, 2), {}, sample({4}), sample({4}, 3), ids}, {}, 3};
 }
 
+void add_attention(Table& all) {
+  const std::string domain = "com.microsoft.";
+  const Attributes heads{{"num_heads", std::int64_t{2}}};
+  const Tensor x = sample({1, 3, 4});
+  const Tensor mask = Tensor::from<std::int32_t>({1, 3}, std::array<std::int32_t, 3>{1, 1, 0});
+  all[domain + "Attention"] = {{x, sample({4, 12}, 2), sample({12}, 3), mask}, heads, 2};
+  all[domain + "MultiHeadAttention"] = {{x, sample({1, 3, 4}, 2), x, sample({12}, 3), mask}, heads, 3};
+  const Tensor cosines = sample({8, 1}, 5);
+  const Tensor sines = sample({8, 1}, 6);
+  all[domain + "RotaryEmbedding"] = {{x, integers({2}), cosines, sines}, heads};
+  all[domain + "GroupQueryAttention"] = {
+      {x, sample({1, 3, 2}, 2), sample({1, 3, 2}, 3), sample({1, 1, 2, 2}, 4), sample({1, 1, 2, 2}, 5),
+       Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{4}), Tensor::scalar<std::int32_t>(5), cosines,
+       sines},
+      {{"num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{1}}, {"do_rotary", std::int64_t{1}}},
+      3};
+}
+
 const Table& cases() {
   static const Table table = [] {
     Table all;
@@ -257,6 +275,7 @@ const Table& cases() {
     all["DequantizeLinear"] = {{bytes({1, 200}), Tensor::scalar<float>(0.5f), Tensor::scalar<std::uint8_t>(7)}, {}};
     add_contributed_quantized(all);
     add_contributed_fused(all);
+    add_attention(all);
     return all;
   }();
   return table;
@@ -429,7 +448,16 @@ TEST_P(EveryOperator, survives_strange_attributes) {
                            "bits",
                            "channels_last",
                            "opset",
-                           "num_heads"}) {
+                           "num_heads",
+                           "kv_num_heads",
+                           "qkv_hidden_sizes",
+                           "unidirectional",
+                           "local_window_size",
+                           "do_rotary",
+                           "scale",
+                           "softcap",
+                           "rotary_interleaved",
+                           "interleaved"}) {
     const Attributes kept = node_.attributes;
     for (const Attribute& value :
          {Attribute(std::int64_t{-1}), Attribute(std::numeric_limits<std::int64_t>::min()),
