@@ -46,7 +46,7 @@ using Table = std::map<std::string, Case>;
 
 void add_indexing(Table& all) {
   all["CumSum"] = {{sample({3, 4}), integers({-1})}, {}};
-  all["TopK"] = {{sample({3, 4}), integers({2})}, {{"k", std::int64_t{2}}}, 2};
+  all["TopK"] = {{sample({3, 4}), integers({2})}, {}, 2};
   all["Trilu"] = {{sample({2, 3, 4}), Tensor::scalar<std::int64_t>(1)}, {}};
   all["OneHot"] = {{integers({1, -1, 7}), Tensor::scalar<std::int64_t>(3), floats({2}, {0, 1})}, {}};
   all["NonZero"] = {{bools()}, {}};
@@ -111,8 +111,9 @@ void add_vision(Table& all) {
 }
 
 void add_signals(Table& all) {
-  for (const char* type : {"BlackmanWindow", "HammingWindow", "HannWindow"}) all[type] = {{integers({5})}, {}};
-  all["DFT"] = {{sample({2, 5, 1}), integers({6})}, {{"onesided", std::int64_t{1}}}};
+  for (const char* type : {"BlackmanWindow", "HammingWindow", "HannWindow"})
+    all[type] = {{Tensor::scalar<std::int64_t>(5)}, {}};
+  all["DFT"] = {{sample({2, 5, 1}), Tensor::scalar<std::int64_t>(6)}, {{"onesided", std::int64_t{1}}}};
   all["STFT"] = {{sample({1, 9, 1}), Tensor::scalar<std::int64_t>(2), sample({4}, 2)}, {}};
   all["MelWeightMatrix"] = {{Tensor::scalar<std::int64_t>(3), Tensor::scalar<std::int64_t>(16),
                              Tensor::scalar<std::int64_t>(8000), Tensor::scalar<float>(0), Tensor::scalar<float>(4000)},
@@ -138,6 +139,7 @@ void add_contributed_quantized(Table& all) {
   for (const char* type : {"QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "QLinearGlobalAveragePool"}) {
     all[domain + type] = {{image, scale, zero, scale, zero}, {}};
   }
+  all[domain + "QLinearSoftmax"].attributes["opset"] = std::int64_t{13};
   all[domain + "QLinearAveragePool"] = {{image, scale, zero, scale, zero}, {{"kernel_shape", Integers{2, 2}}}};
   all[domain + "QLinearConcat"] = {{scale, zero, a, scale, zero, a, scale, zero}, {{"axis", std::int64_t{0}}}};
   all[domain + "QLinearWhere"] = {{bools(), a, scale, zero, a, scale, zero, scale, zero}, {}};
@@ -147,7 +149,7 @@ void add_contributed_quantized(Table& all) {
   all[domain + "DynamicQuantizeMatMul"] = {{sample({3, 2}), b, scale, none, sample({2})}, {}};
   all[domain + "MatMulNBits"] = {
       {sample({2, 16}), bytes({1, 2, 3, 4, 5, 6, 7, 8, 255, 128, 16, 15, 0, 0, 1, 1}).reshaped({2, 1, 8}), sample({2})},
-      {{"N", std::int64_t{2}}, {"K", std::int64_t{16}}, {"block_size", std::int64_t{16}}}};
+      {{"N", std::int64_t{2}}, {"K", std::int64_t{16}}, {"bits", std::int64_t{4}}, {"block_size", std::int64_t{16}}}};
 }
 
 void add_contributed_fused(Table& all) {
@@ -156,7 +158,8 @@ void add_contributed_fused(Table& all) {
   for (const char* type : {"Gelu", "QuickGelu"}) all[domain + type] = {{x}, {}};
   for (const char* type : {"BiasGelu", "FastGelu"}) all[domain + type] = {{x, sample({4}, 2)}, {}};
   all[domain + "BiasAdd"] = {{x, sample({4}, 2), sample({2, 3, 4}, 3)}, {}};
-  all[domain + "BiasSoftmax"] = {{x, sample({1, 3, 4}, 2)}, {{"axis", std::int64_t{2}}}};
+  all[domain + "BiasSoftmax"] = {{x, sample({1, 3, 4}, 2)},
+                                 {{"axis", std::int64_t{2}}, {"is_inner_broadcast", std::int64_t{0}}}};
   all[domain + "FusedConv"] = {{sample({1, 2, 5, 5}), sample({3, 2, 3, 3}), sample({3}), sample({1, 3, 3, 3}, 4)},
                                {{"activation", std::string("Relu")}}};
   all[domain + "FusedGemm"] = {{sample({2, 3}), sample({3, 4}), sample({4})},
@@ -181,9 +184,9 @@ void add_attention(Table& all) {
   const Tensor sines = sample({8, 1}, 6);
   all[domain + "RotaryEmbedding"] = {{x, integers({2}), cosines, sines}, heads};
   all[domain + "GroupQueryAttention"] = {
-      {x, sample({1, 3, 2}, 2), sample({1, 3, 2}, 3), sample({1, 1, 2, 2}, 4), sample({1, 1, 2, 2}, 5),
-       Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{4}), Tensor::scalar<std::int32_t>(5), cosines,
-       sines},
+      {sample({1, 3, 32}), sample({1, 3, 16}, 2), sample({1, 3, 16}, 3), sample({1, 1, 2, 16}, 4),
+       sample({1, 1, 2, 16}, 5), Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{4}),
+       Tensor::scalar<std::int32_t>(5), sample({8, 8}, 6), sample({8, 8}, 7)},
       {{"num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{1}}, {"do_rotary", std::int64_t{1}}},
       3};
 }

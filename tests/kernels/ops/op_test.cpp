@@ -387,6 +387,15 @@ TEST(GridSample, places_that_are_no_numbers_read_the_padding) {
             (std::vector<float>{5, 7, 5}));
 }
 
+// At x = -0.58 of [1, 2, ...] a cubic still swings below the border that it repeats.
+TEST(GridSample, a_cubic_sees_the_border_repeated) {
+  const Tensor grid = floats({1, 1, 1, 2}, {-1.04f, 0});
+  const auto y = run("GridSample", {floats({1, 1, 1, 4}, {1, 2, 4, 8}), grid},
+                     {{"mode", std::string("cubic")}, {"padding_mode", std::string("border")}}, 20);
+  // The last of the four taps is 2; its weight at a distance of 1.58 is -0.0767.
+  EXPECT_NEAR(values_of<float>(y[0])[0], 1 - 0.07673, 1e-4);
+}
+
 TEST(BatchNormalization, training_moves_the_running_statistics) {
   const auto y =
       run("BatchNormalization",
