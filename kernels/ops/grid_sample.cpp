@@ -111,13 +111,10 @@ struct AxisSampler {
     return {static_cast<std::int64_t>(place), weight};
   }
 
+  // The padding belongs to the inputs that are taken, not to the place: it surrounds the input without end.
   Taps taps(double normal) const {
     double x = place_of(normal);
     if (settings.interpolation == Interpolation::nearest) x = std::nearbyint(x);
-    if (x < low() || x > high()) {
-      if (settings.padding == Padding::border) x = std::clamp(x, 0.0, static_cast<double>(size - 1));
-      if (settings.padding == Padding::reflection) x = reflect(x, low(), high());
-    }
     const double left = std::floor(x);
     const double part = x - left;
     switch (settings.interpolation) {

@@ -12,6 +12,7 @@
   NS_OPS(col2im)                  \
   NS_OPS(concat)                  \
   NS_OPS(constant)                \
+  NS_OPS(contrib_attention)       \
   NS_OPS(contrib_fused)           \
   NS_OPS(contrib_matmul)          \
   NS_OPS(contrib_normalization)   \

@@ -46,7 +46,7 @@ using Table = std::map<std::string, Case>;
 
 void add_indexing(Table& all) {
   all["CumSum"] = {{sample({3, 4}), integers({-1})}, {}};
-  all["TopK"] = {{sample({3, 4}), integers({2})}, {{"k", std::int64_t{2}}}, 2};
+  all["TopK"] = {{sample({3, 4}), integers({2})}, {}, 2};
   all["Trilu"] = {{sample({2, 3, 4}), Tensor::scalar<std::int64_t>(1)}, {}};
   all["OneHot"] = {{integers({1, -1, 7}), Tensor::scalar<std::int64_t>(3), floats({2}, {0, 1})}, {}};
   all["NonZero"] = {{bools()}, {}};
@@ -111,8 +111,9 @@ void add_vision(Table& all) {
 }
 
 void add_signals(Table& all) {
-  for (const char* type : {"BlackmanWindow", "HammingWindow", "HannWindow"}) all[type] = {{integers({5})}, {}};
-  all["DFT"] = {{sample({2, 5, 1}), integers({6})}, {{"onesided", std::int64_t{1}}}};
+  for (const char* type : {"BlackmanWindow", "HammingWindow", "HannWindow"})
+    all[type] = {{Tensor::scalar<std::int64_t>(5)}, {}};
+  all["DFT"] = {{sample({2, 5, 1}), Tensor::scalar<std::int64_t>(6)}, {{"onesided", std::int64_t{1}}}};
   all["STFT"] = {{sample({1, 9, 1}), Tensor::scalar<std::int64_t>(2), sample({4}, 2)}, {}};
   all["MelWeightMatrix"] = {{Tensor::scalar<std::int64_t>(3), Tensor::scalar<std::int64_t>(16),
                              Tensor::scalar<std::int64_t>(8000), Tensor::scalar<float>(0), Tensor::scalar<float>(4000)},
@@ -138,6 +139,7 @@ void add_contributed_quantized(Table& all) {
   for (const char* type : {"QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "QLinearGlobalAveragePool"}) {
     all[domain + type] = {{image, scale, zero, scale, zero}, {}};
   }
+  all[domain + "QLinearSoftmax"].attributes["opset"] = std::int64_t{13};
   all[domain + "QLinearAveragePool"] = {{image, scale, zero, scale, zero}, {{"kernel_shape", Integers{2, 2}}}};
   all[domain + "QLinearConcat"] = {{scale, zero, a, scale, zero, a, scale, zero}, {{"axis", std::int64_t{0}}}};
   all[domain + "QLinearWhere"] = {{bools(), a, scale, zero, a, scale, zero, scale, zero}, {}};
@@ -147,7 +149,7 @@ void add_contributed_quantized(Table& all) {
   all[domain + "DynamicQuantizeMatMul"] = {{sample({3, 2}), b, scale, none, sample({2})}, {}};
   all[domain + "MatMulNBits"] = {
       {sample({2, 16}), bytes({1, 2, 3, 4, 5, 6, 7, 8, 255, 128, 16, 15, 0, 0, 1, 1}).reshaped({2, 1, 8}), sample({2})},
-      {{"N", std::int64_t{2}}, {"K", std::int64_t{16}}, {"block_size", std::int64_t{16}}}};
+      {{"N", std::int64_t{2}}, {"K", std::int64_t{16}}, {"bits", std::int64_t{4}}, {"block_size", std::int64_t{16}}}};
 }
 
 void add_contributed_fused(Table& all) {
@@ -156,7 +158,8 @@ void add_contributed_fused(Table& all) {
   for (const char* type : {"Gelu", "QuickGelu"}) all[domain + type] = {{x}, {}};
   for (const char* type : {"BiasGelu", "FastGelu"}) all[domain + type] = {{x, sample({4}, 2)}, {}};
   all[domain + "BiasAdd"] = {{x, sample({4}, 2), sample({2, 3, 4}, 3)}, {}};
-  all[domain + "BiasSoftmax"] = {{x, sample({1, 3, 4}, 2)}, {{"axis", std::int64_t{2}}}};
+  all[domain + "BiasSoftmax"] = {{x, sample({1, 3, 4}, 2)},
+                                 {{"axis", std::int64_t{2}}, {"is_inner_broadcast", std::int64_t{0}}}};
   all[domain + "FusedConv"] = {{sample({1, 2, 5, 5}), sample({3, 2, 3, 3}), sample({3}), sample({1, 3, 3, 3}, 4)},
                                {{"activation", std::string("Relu")}}};
   all[domain + "FusedGemm"] = {{sample({2, 3}), sample({3, 4}), sample({4})},
@@ -168,6 +171,24 @@ void add_contributed_fused(Table& all) {
   const Tensor ids = Tensor::from<std::int32_t>({2, 2}, std::array<std::int32_t, 4>{0, 1, 2, 1});
   all[domain + "EmbedLayerNormalization"] = {
       {ids, {}, sample({3, 4}), sample({2, 4}, 2), {}, sample({4}), sample({4}, 3), ids}, {}, 3};
+}
+
+void add_attention(Table& all) {
+  const std::string domain = "com.microsoft.";
+  const Attributes heads{{"num_heads", std::int64_t{2}}};
+  const Tensor x = sample({1, 3, 4});
+  const Tensor mask = Tensor::from<std::int32_t>({1, 3}, std::array<std::int32_t, 3>{1, 1, 0});
+  all[domain + "Attention"] = {{x, sample({4, 12}, 2), sample({12}, 3), mask}, heads, 2};
+  all[domain + "MultiHeadAttention"] = {{x, sample({1, 3, 4}, 2), x, sample({12}, 3), mask}, heads, 3};
+  const Tensor cosines = sample({8, 1}, 5);
+  const Tensor sines = sample({8, 1}, 6);
+  all[domain + "RotaryEmbedding"] = {{x, integers({2}), cosines, sines}, heads};
+  all[domain + "GroupQueryAttention"] = {
+      {sample({1, 3, 32}), sample({1, 3, 16}, 2), sample({1, 3, 16}, 3), sample({1, 1, 2, 16}, 4),
+       sample({1, 1, 2, 16}, 5), Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{4}),
+       Tensor::scalar<std::int32_t>(5), sample({8, 8}, 6), sample({8, 8}, 7)},
+      {{"num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{1}}, {"do_rotary", std::int64_t{1}}},
+      3};
 }
 
 const Table& cases() {
@@ -257,6 +278,7 @@ const Table& cases() {
     all["DequantizeLinear"] = {{bytes({1, 200}), Tensor::scalar<float>(0.5f), Tensor::scalar<std::uint8_t>(7)}, {}};
     add_contributed_quantized(all);
     add_contributed_fused(all);
+    add_attention(all);
     return all;
   }();
   return table;
@@ -429,7 +451,16 @@ TEST_P(EveryOperator, survives_strange_attributes) {
                            "bits",
                            "channels_last",
                            "opset",
-                           "num_heads"}) {
+                           "num_heads",
+                           "kv_num_heads",
+                           "qkv_hidden_sizes",
+                           "unidirectional",
+                           "local_window_size",
+                           "do_rotary",
+                           "scale",
+                           "softcap",
+                           "rotary_interleaved",
+                           "interleaved"}) {
     const Attributes kept = node_.attributes;
     for (const Attribute& value :
          {Attribute(std::int64_t{-1}), Attribute(std::numeric_limits<std::int64_t>::min()),

@@ -387,6 +387,15 @@ TEST(GridSample, places_that_are_no_numbers_read_the_padding) {
             (std::vector<float>{5, 7, 5}));
 }
 
+// At x = -0.58 of [1, 2, ...] a cubic still swings below the border that it repeats.
+TEST(GridSample, a_cubic_sees_the_border_repeated) {
+  const Tensor grid = floats({1, 1, 1, 2}, {-1.04f, 0});
+  const auto y = run("GridSample", {floats({1, 1, 1, 4}, {1, 2, 4, 8}), grid},
+                     {{"mode", std::string("cubic")}, {"padding_mode", std::string("border")}}, 20);
+  // The last of the four taps is 2; its weight at a distance of 1.58 is -0.0767.
+  EXPECT_NEAR(values_of<float>(y[0])[0], 1 - 0.07673, 1e-4);
+}
+
 TEST(BatchNormalization, training_moves_the_running_statistics) {
   const auto y =
       run("BatchNormalization",
@@ -478,6 +487,70 @@ TEST(SkipSimplifiedLayerNormalization, hands_out_what_it_normalized) {
   EXPECT_EQ(values_of<float>(y[3]), (std::vector<float>{3, 4}));
   EXPECT_NEAR(values_of<float>(y[0])[0], 3 / std::sqrt(12.5), 1e-6);
   EXPECT_NEAR(values_of<float>(y[0])[1], 40 / std::sqrt(12.5), 1e-5);
+}
+
+TEST(MultiHeadAttention, equal_scores_average_what_is_not_masked) {
+  const Tensor zeros = floats({1, 2, 1}, {0, 0});
+  const Tensor values = floats({1, 2, 1}, {1, 3});
+  const auto attend = [&](const Tensor& mask, std::int64_t unidirectional) {
+    return values_of<float>(run_contributed("MultiHeadAttention", {zeros, zeros, values, {}, mask},
+                                            {{"num_heads", std::int64_t{1}}, {"unidirectional", unidirectional}})[0]);
+  };
+  EXPECT_EQ(attend({}, 0), (std::vector<float>{2, 2}));
+  EXPECT_EQ(attend({}, 1), (std::vector<float>{1, 2}));
+  EXPECT_EQ(attend(Tensor::from<std::int32_t>({1, 2}, std::array<std::int32_t, 2>{0, 1}), 0),
+            (std::vector<float>{3, 3}));
+  EXPECT_EQ(attend(Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{1}), 0), (std::vector<float>{1, 1}));
+}
+
+TEST(Attention, the_past_comes_before_the_present) {
+  // One head of one element; the weights make query and key zero and hand on the value.
+  const auto y = run_contributed(
+      "Attention",
+      {floats({1, 1, 1}, {4}), floats({1, 3}, {0, 0, 1}), floats({3}, {0, 7, 0}), {}, floats({2, 1, 1, 1, 1}, {5, 2})},
+      {{"num_heads", std::int64_t{1}}}, 2);
+  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{3}));
+  EXPECT_EQ(values_of<float>(y[1]), (std::vector<float>{5, 7, 2, 4}));  // keys, then values
+}
+
+TEST(RotaryEmbedding, a_quarter_turn_of_halves_and_of_neighbours) {
+  const Tensor x = floats({1, 1, 4}, {1, 2, 3, 4});
+  const Tensor cosines = floats({2, 2}, {1, 1, 0, 1});
+  const Tensor sines = floats({2, 2}, {0, 0, 1, 0});
+  const auto turn = [&](std::int64_t interleaved) {
+    return values_of<float>(
+        run_contributed("RotaryEmbedding", {x, integers({1}), cosines, sines}, {{"interleaved", interleaved}})[0]);
+  };
+  EXPECT_EQ(turn(0), (std::vector<float>{-3, 2, 1, 4}));
+  EXPECT_EQ(turn(1), (std::vector<float>{-2, 1, 3, 4}));
+  EXPECT_THROW(run_contributed("RotaryEmbedding", {x, integers({2}), cosines, sines}), Error);
+}
+
+// One token at a time with the past handed on, or all at once: the last token sees the same.
+TEST(GroupQueryAttention, a_step_with_the_past_is_the_last_row_of_the_whole) {
+  const Tensor q = sample({1, 3, 4});
+  const Tensor k = sample({1, 3, 2}, 2);
+  const Tensor v = sample({1, 3, 2}, 3);
+  const auto rows = [](const Tensor& x, std::int64_t first, std::int64_t last) {
+    return run("Slice", {x, integers({first}), integers({last}), integers({1})})[0];
+  };
+  const auto step = [&](std::int64_t first, std::int64_t last, const Tensor& past_key, const Tensor& past_value) {
+    const auto length = static_cast<std::int32_t>(last);
+    return run_contributed("GroupQueryAttention",
+                           {rows(q, first, last), rows(k, first, last), rows(v, first, last), past_key, past_value,
+                            Tensor::from<std::int32_t>({1}, std::array<std::int32_t, 1>{length - 1}),
+                            Tensor::scalar<std::int32_t>(length), sample({4, 1}, 5), sample({4, 1}, 6)},
+                           {{"num_heads", std::int64_t{2}},
+                            {"kv_num_heads", std::int64_t{1}},
+                            {"do_rotary", std::int64_t{1}},
+                            {"local_window_size", std::int64_t{2}}},
+                           3);
+  };
+  const auto whole = step(0, 3, {}, {});
+  const auto start = step(0, 2, {}, {});
+  const auto last = step(2, 3, start[1], start[2]);
+  EXPECT_TRUE(equal(last[1], whole[1]));
+  EXPECT_TRUE(equal(last[0], rows(whole[0], 2, 3)));
 }
 
 TEST(Infer, says_which_bytes_it_needs_before_the_run) {
