@@ -327,6 +327,10 @@ class Region {
 
 }  // namespace
 
-std::optional<Group> pointwise(Lowering& lowering, std::int32_t index) { return Region(lowering, index).group(); }
+std::optional<Group> pointwise(Lowering& lowering, std::int32_t index) {
+  const Node& node = lowering.node(index);
+  if (node.outputs.size() != 1 || node.outputs[0] == kAbsent) return std::nullopt;
+  return Region(lowering, index).group();
+}
 
 }  // namespace ns::runtime

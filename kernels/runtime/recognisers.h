@@ -32,6 +32,8 @@ std::optional<Group> block(Lowering&, std::int32_t node);
 std::optional<Group> layer_normalization(Lowering&, std::int32_t node);
 // recognise_pointwise.cpp
 std::optional<Group> pointwise(Lowering&, std::int32_t node);
+// recognise_recurrent.cpp
+std::optional<Group> recurrent(Lowering&, std::int32_t node);
 // recognise_reduction.cpp
 std::optional<Group> reduction(Lowering&, std::int32_t node);
 // recognise_single.cpp

@@ -229,6 +229,49 @@ TEST(Reduction, the_largest_of_a_row_with_nan_is_nan) {
   EXPECT_FALSE(std::isnan(made.values<float>()[1]));
 }
 
+TEST(Recurrent, equals_the_plain_operator) {
+  for (const char* direction : {"forward", "reverse", "bidirectional"}) {
+    for (const bool states : {false, true}) {
+      const std::int64_t directions = direction[0] == 'b' ? 2 : 1, hidden = 37, size = 19;
+      GraphBuilder builder;
+      std::vector<ValueId> inputs{builder.input({5, 3, size}), builder.random_constant({directions, 4 * hidden, size}),
+                                  builder.random_constant({directions, 4 * hidden, hidden}),
+                                  builder.random_constant({directions, 8 * hidden})};
+      if (states) {
+        inputs.push_back(graph::kAbsent);
+        inputs.push_back(builder.input({directions, 3, hidden}));
+        inputs.push_back(builder.input({directions, 3, hidden}));
+      }
+      builder.output(builder.node("LSTM", inputs, {{"hidden_size", hidden}, {"direction", std::string(direction)}}));
+      graph::Graph& graph = builder.edit();
+      for (const char* name : {"h", "c"}) {
+        graph.nodes.back().outputs.push_back(graph.add_value({name, graph::ElementType::float32, {}, {}}));
+        builder.output(graph.nodes.back().outputs.back());
+      }
+      const std::vector<Tensor> given = builder.random_inputs();
+      Session session(builder.graph(), {.threads = 1});
+      const std::vector<Tensor> expected = run_graph(builder, given, true);
+      for (int time = 0; time < 2; ++time) EXPECT_LE(difference(session.run(given), expected), 1e-5);
+      EXPECT_EQ(session.profile().at(0).implementation, "loop");
+    }
+  }
+}
+
+TEST(Recurrent, a_first_output_may_be_left_out) {
+  for (const char* type : {"LSTM", "RNN"}) {
+    const std::int64_t gates = type[0] == 'L' ? 4 : 1;
+    GraphBuilder builder;
+    const ValueId x = builder.input({3, 2, 5});
+    builder.node(type, {x, builder.random_constant({1, gates * 4, 5}), builder.random_constant({1, gates * 4, 4})},
+                 {{"hidden_size", std::int64_t{4}}});
+    graph::Graph& graph = builder.edit();
+    const ValueId last = graph.add_value({"last", graph::ElementType::float32, {}, {}});
+    graph.nodes.back().outputs = {graph::kAbsent, last};
+    builder.output(builder.node("Relu", {last}));
+    expect_same(builder, builder.random_inputs(), 1e-5);
+  }
+}
+
 TEST(ColumnConvolution, along_the_height_alone) {
   for (const std::int64_t groups : {std::int64_t{1}, std::int64_t{2}}) {
     GraphBuilder builder;
