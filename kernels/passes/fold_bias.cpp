@@ -37,7 +37,7 @@ std::optional<std::vector<float>> addend_of(const Tensor& constant, std::size_t 
 
 // Where the constant of the sum stands; 2 when it has none or nothing else.
 std::size_t constant_place(const Graph& graph, const Node& sum) {
-  if (!sum.is("Add") || sum.inputs.size() != 2) return 2;
+  if (!sum.is("Add") || sum.inputs.size() != 2 || sum.inputs[0] == kAbsent || sum.inputs[1] == kAbsent) return 2;
   const bool first = graph.value(sum.inputs[0]).constant.defined(),
              second = graph.value(sum.inputs[1]).constant.defined();
   return first == second ? 2 : first ? 0 : 1;
@@ -49,7 +49,7 @@ ValueId varying_input(const Graph& graph, const Node& sum) {
 }
 
 bool fold_into(Graph& graph, Node& layer, const Node& sum) {
-  if (!layer.is("Conv")) return false;
+  if (!layer.is("Conv") || layer.inputs.size() < 2 || layer.inputs[1] == kAbsent) return false;
   const ValueId addend = sum.inputs[constant_place(graph, sum)];
   const Tensor& weights = graph.value(layer.inputs[1]).constant;
   if (!weights.defined() || weights.type() != ElementType::float32 || weights.shape().size() < 3) return false;

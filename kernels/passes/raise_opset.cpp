@@ -41,6 +41,14 @@ Tensor scalar_of(const Node& node, ElementType type, float value) {
   cannot(node, fmt::format("a constant of {} would be needed", name_of(type)));
 }
 
+// What the steps may rely on: the inputs that an operator cannot do without, and an output.
+void check_is_complete(const Node& node, std::size_t inputs) {
+  for (std::size_t i = 0; i < inputs; ++i) {
+    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) cannot(node, fmt::format("it has no input {}", i));
+  }
+  if (node.outputs.empty() || node.outputs[0] == kAbsent) cannot(node, "it has no output");
+}
+
 class Raiser {
  public:
   Raiser(Graph& graph, std::int64_t from, std::int64_t to)
@@ -335,10 +343,13 @@ void Raiser::run() {
   for (Node node : graph_.nodes) {
     raise_subgraphs(node);
     if (node.domain.empty() && subgraphs_of(node).empty()) {
-      if (ops::find_op("", node.op_type, from_) == nullptr) cannot(node, "the operator is not known");
+      const ops::OpDefinition* definition = ops::find_op("", node.op_type, from_);
+      if (definition == nullptr) cannot(node, "the operator is not known");
       const std::string op_type = node.op_type;  // Upsample turns into Resize once and for all
       for (const Step& step : steps()) {
-        if (step.op_type == op_type && crosses(step.since)) (this->*step.raise)(node);
+        if (step.op_type != op_type || !crosses(step.since)) continue;
+        check_is_complete(node, static_cast<std::size_t>(definition->min_inputs));
+        (this->*step.raise)(node);
       }
     }
     for (Node& made : before_) raised.push_back(std::move(made));

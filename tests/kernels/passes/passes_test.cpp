@@ -298,6 +298,16 @@ TEST(Simplify, captured_values_survive) {
   EXPECT_EQ(captured_names(*subgraphs_of(graph.nodes[0])[0]), (std::vector<std::string>{"x"}));
 }
 
+TEST(Simplify, leaves_nodes_without_their_inputs_alone) {
+  GraphBuilder builder;
+  builder.input("x", {1, 2, 3, 3}).constant("b", sample({2, 1, 1}));
+  builder.node("Conv", {"x"}, {"c"}).node("Add", {"c", "b"}, {"y"}).output("y");
+  builder.node("Add", {"b", ""}, {"z"}).node("Add", {"", ""}, {"w"}).output("z").output("w");
+  Graph graph = builder.build();
+  simplify(graph);
+  EXPECT_EQ(graph.nodes.size(), 4u);
+}
+
 TEST(Simplify, real_models_compute_the_same) {
   const std::filesystem::path models = test::shared_folder(NS_SOURCE_DIR) / "models";
   if (!std::filesystem::exists(models)) GTEST_SKIP() << models << " is not there";

@@ -135,5 +135,21 @@ TEST(RaiseOpsetRefusals, opsets_out_of_range_and_downwards) {
   EXPECT_EQ(graph.opset(), 17);
 }
 
+TEST(RaiseOpset, refuses_a_node_without_its_inputs) {
+  const auto refused = [](const GraphBuilder& builder) {
+    Graph graph = builder.build();
+    try {
+      raise_opset(graph, 13);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("raised");
+  };
+  EXPECT_NE(refused(GraphBuilder(5).input("x", {2}).node("Add", {"x"}, {"y"}).output("y")).find("no input 1"),
+            std::string::npos);
+  EXPECT_NE(refused(GraphBuilder(9).input("x", {2}).node("Softmax", {""}, {"y"}).output("y")).find("no input 0"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace ns::passes
