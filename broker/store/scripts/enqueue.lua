@@ -25,7 +25,7 @@ register('ns2_enqueue', function(_, a)
     end
   end
   if count == 0 then return 0 end
-  trials_event(batch, task.id, 'trial.enqueued', numbers)
+  trials_event(batch, task.id, 'trial.enqueued', numbers, '')
   in_pieces('RPUSH', ready_key(task.id), numbers)
   change(batch, task, 'total', count)
   if last ~= task.count.last then set_count(batch, task, 'last', last) end

@@ -7,8 +7,9 @@
 --
 -- KEYS: none. ARGV: lease_ms, (worker, session, most trial jobs, most task jobs)*.
 -- Result: {tasks, 1 when the call ended early because its jobs are large, jobs of the first worker, of the second, …}:
--- tasks = {id, kind, spec}*, flat; jobs = {index in tasks from 1, number or '', attempt, token, parameters, limits}*,
--- flat, or the text 'unknown_peer' when the session is not the worker's current one.
+-- tasks = {id, kind, spec}*, flat; jobs = {index in tasks from 1, numbers of trials ('4,5,9') or '' for the task job, attempt,
+-- token, limits, parameters of each trial}*, flat, or the text 'unknown_peer' when the session is not the worker's current
+-- one.
 
 local MOST_HEADS = 256 -- tasks of a ring that one call looks at
 local TURN = 64 -- trials taken between two looks at how large the reply has become
@@ -82,24 +83,58 @@ local function new_lease(call, attempts, last)
   return token, attempts and tostring(attempts + 1) or '1'
 end
 
--- Adds a job to the reply and to what is written at the end.
-local function take(call, task, id, number, token, attempt, worker, parameters, limits)
+-- Jobs of a task that were leased alike go into the reply together. What is the same for all of them is put together once:
+-- these are the lines that run once a job.
+local function end_group(call)
+  local group = call.group
+  if not group then return end
+  call.group = false
+  local numbers = group.numbers
+  if #numbers == 0 then return end
+  call.jobs[group.at] = table.concat(numbers, ',')
+  if group.attempt == '1' then
+    trials_event(call.batch, group.task.id, 'trial.started', numbers, call.worker)
+  else
+    for _, number in ipairs(numbers) do
+      trial_event(call.batch, group.task.id, 'trial.started', number, group.attempt, call.worker)
+    end
+  end
+end
+
+local function begin_group(call, task, token, attempt, limits)
+  end_group(call)
   if not task.index then
     local index = #call.tasks + 1
     call.tasks[index], task.index, task.leases = task, index, {}
   end
   local list, n = call.jobs, #call.jobs
-  list[n + 1], list[n + 2], list[n + 3] = task.index, number or '', attempt
-  list[n + 4], list[n + 5], list[n + 6] = token, parameters, limits
-  list, n = call.held, #call.held
-  list[n + 1], list[n + 2] = call.deadline, id
-  list, n = task.leases, #task.leases
-  list[n + 1], list[n + 2] = number or 'task', worker .. ' ' .. token .. ' ' .. attempt
-  call.batch.leased = call.batch.leased + 1
-  call.bytes = call.bytes + #parameters
+  list[n + 1], list[n + 2], list[n + 3], list[n + 4], list[n + 5] = task.index, '', attempt, token, limits
+  call.group = { task = task, token = token, attempt = attempt, limits = limits, numbers = {}, at = n + 2,
+    lease = call.worker .. ' ' .. token .. ' ' .. attempt }
+  return call.group
 end
 
-local function lease_task_job(call, ring, worker)
+-- What is written at the end of a job that is leased now.
+local function hold(call, task, field, id, lease)
+  local list, n = call.held, #call.held
+  list[n + 1], list[n + 2] = call.deadline, id
+  list, n = task.leases, #task.leases
+  list[n + 1], list[n + 2] = field, lease
+  call.batch.leased = call.batch.leased + 1
+end
+
+local function take_trial(call, task, number, id, token, attempt, parameters, limits)
+  local group = call.group
+  if not group or group.task ~= task or group.attempt ~= attempt or group.token ~= token or group.limits ~= limits then
+    group = begin_group(call, task, token, attempt, limits)
+  end
+  group.numbers[#group.numbers + 1] = number
+  call.jobs[#call.jobs + 1] = parameters
+  call.bytes = call.bytes + #parameters
+  hold(call, task, number, id, group.lease)
+end
+
+local function lease_task_job(call, ring)
   local id = ring.heads[ring.first].id
   leave_ring(ring, ring.heads[ring.first])
   local task = load_task_briefly(call.batch, id)
@@ -112,13 +147,14 @@ local function lease_task_job(call, ring, worker)
   end
   local v = redis.call('HMGET', job_key(id), 'attempts', 'lease')
   local token, attempt = new_lease(call, v[1], v[2])
-  take(call, task, id, nil, token, attempt, worker, '', '')
-  event(call.batch, id, 'task.started', { 'attempt', attempt, 'worker', worker })
+  hold(call, task, 'task', id, begin_group(call, task, token, attempt, '').lease)
+  call.group = false -- no trial belongs there
+  event(call.batch, id, 'task.started', { 'attempt', attempt, 'worker', call.worker })
   return 1
 end
 
 -- Some trials of the ring's next task: its turn's worth, what it has, or `most`. Returns how many.
-local function lease_trials(call, ring, most, worker)
+local function lease_trials(call, ring, most)
   local head = ring.heads[ring.first]
   local task = load_task_briefly(call.batch, head.id)
   local room = task and is_open(task) and task.workers - task.count.running or 0
@@ -137,8 +173,7 @@ local function lease_trials(call, ring, most, worker)
       parameters, limits = fields.parameters, fields.limits or ''
     end
     if token then
-      take(call, task, id, number, token, attempt, worker, parameters, limits)
-      trial_event(call.batch, head.id, 'trial.started', number, attempt ~= '1' and attempt or nil, worker)
+      take_trial(call, task, number, id, token, attempt, parameters, limits)
       count = count + 1
     end
   end
@@ -194,19 +229,20 @@ local function lease_for(call, worker, session, compute, control)
   if known[1] ~= session then return 'unknown_peer' end
   local classes = classes_of(worker, known[2], known[3], call.classes)
   if not any_waits(classes, compute, control) then return {} end
-  call.jobs, call.held = {}, {}
+  call.jobs, call.held, call.worker, call.group = {}, {}, worker, false
   for priority = 1, 3 do
     local ring = control > 0 and next_ring(call, control_key, priority, classes)
     while control > 0 and ring and call.bytes < REPLY_BYTES do
-      control = control - lease_task_job(call, ring, worker)
+      control = control - lease_task_job(call, ring)
       ring = control > 0 and next_ring(call, control_key, priority, classes)
     end
     ring = compute > 0 and next_ring(call, ring_key, priority, classes)
     while compute > 0 and ring and call.bytes < REPLY_BYTES do
-      compute = compute - lease_trials(call, ring, compute, worker)
+      compute = compute - lease_trials(call, ring, compute)
       ring = compute > 0 and next_ring(call, ring_key, priority, classes)
     end
   end
+  end_group(call)
   if #call.held > 0 then
     in_pieces('ZADD', held_key(worker), call.held)
     redis.call('ZADD', leases_key, 'LT', call.deadline, worker)
@@ -217,7 +253,8 @@ end
 register('ns2_lease', function(_, a)
   local batch = new_batch()
   local call = { batch = batch, token = text_of(batch.us), deadline = text_of(batch.now + a[1]), wanted = 0, bytes = 0,
-    rings = {}, tasks = {}, classes = text_of(redis.call('SCARD', classes_key)), jobs = false, held = false }
+    rings = {}, tasks = {}, classes = text_of(redis.call('SCARD', classes_key)), jobs = false, held = false,
+    worker = false, group = false }
   for i = 2, #a, 4 do call.wanted = call.wanted + math.max(a[i + 2] + 0, a[i + 3] + 0) end
   local reply = { {}, 0 }
   for i = 2, #a, 4 do reply[#reply + 1] = lease_for(call, a[i], a[i + 1], a[i + 2] + 0, a[i + 3] + 0) end

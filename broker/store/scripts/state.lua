@@ -163,13 +163,13 @@ local function trial_event(batch, task, kind, number, attempt, worker)
   end
 end
 
--- Of all these, whose attempt is the first, and who have no worker. The list is the entry's from now on.
-local function trials_event(batch, task, kind, numbers)
+-- Of all these, whose attempt is the first. The list is the entry's from now on.
+local function trials_event(batch, task, kind, numbers, worker)
   if #numbers > MOST_IN_ENTRY then
-    for _, number in ipairs(numbers) do trial_event(batch, task, kind, number, nil, '') end
+    for _, number in ipairs(numbers) do trial_event(batch, task, kind, number, nil, worker) end
   else
     local history = history_of(batch, task)
-    history[#history + 1] = { kind = kind, worker = '', numbers = numbers, attempts = false }
+    history[#history + 1] = { kind = kind, worker = worker, numbers = numbers, attempts = false }
   end
 end
 
