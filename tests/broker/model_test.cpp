@@ -116,8 +116,7 @@ class Model {
       const std::string stored = scripts_.field("ns:depth", std::to_string(priority));
       ASSERT_EQ(stored.empty() ? 0 : std::stoi(stored), depth[priority]);
     }
-    const std::string leased = scripts_.field("ns:depth", "leased");
-    ASSERT_EQ(leased.empty() ? 0 : std::stoul(leased), running);
+    ASSERT_EQ(scripts_.jobs_leased(), running);
     ASSERT_EQ(scripts_.command({"ZCARD", "ns:delayed"}).number(), delayed);
     std::size_t held = 0;
     for (const std::string worker : {"a", "b", "c"}) {

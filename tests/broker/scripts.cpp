@@ -120,4 +120,9 @@ std::string Scripts::field(const std::string& key, const std::string& name) {
   return std::string(command({"HGET", key, name}).text());
 }
 
+std::uint64_t Scripts::jobs_leased() {
+  const Reply counts = command({"HMGET", "ns:stats", "leased", "ended"});
+  return counts.at(0).number() - counts.at(1).number();
+}
+
 }  // namespace ns::test

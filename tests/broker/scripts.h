@@ -48,6 +48,7 @@ class Scripts {
   };
   Stored stored(const std::string& job);
   std::string field(const std::string& key, const std::string& name);
+  std::uint64_t jobs_leased();  // attempts that began and have not ended, as ns:stats counts them
 
  private:
   TempFolder folder_;

@@ -24,7 +24,7 @@ class ScriptsTest : public ::testing::Test {
   }
   Leased lease_trial() { return scripts_.lease("w", 1, 0).at(0); }
   std::string depth(int priority) { return scripts_.field("ns:depth", std::to_string(priority)); }
-  std::string leases() { return scripts_.field("ns:depth", "leased"); }
+  std::string leases() { return std::to_string(scripts_.jobs_leased()); }
   std::string state(const std::string& task) { return scripts_.field("ns:task:" + task, "state"); }
 
   Scripts scripts_;
@@ -387,6 +387,29 @@ TEST_F(ScriptsTest, a_call_gives_every_task_of_a_priority_its_share) {
   for (const Leased& trial : scripts_.lease("w", 20, 0)) ++seen[trial.task];
   ASSERT_EQ(seen.size(), 4u);
   for (const auto& [task, count] : seen) EXPECT_EQ(count, 5) << task;
+}
+
+TEST_F(ScriptsTest, many_tasks_have_their_turns_in_calls_that_serve_a_few_each) {
+  constexpr int kTasks = 20;
+  for (int i = 0; i < kTasks; ++i) scripts_.enqueue(coordinate(1000), 0, 50);
+  std::map<std::string, int> seen;
+  for (int call = 0; call < 5; ++call) {
+    std::set<std::string> served;
+    for (const Leased& trial : scripts_.lease("w", 64, 0)) {
+      ++seen[trial.task];
+      served.insert(trial.task);
+    }
+    EXPECT_EQ(served.size(), 8u);
+  }
+  ASSERT_EQ(seen.size(), static_cast<std::size_t>(kTasks)) << "5 calls of 8 turns are two rounds of 20 tasks";
+  for (const auto& [task, count] : seen) EXPECT_EQ(count, 16) << task;
+}
+
+TEST_F(ScriptsTest, a_call_goes_on_behind_the_first_tasks_while_more_is_wanted) {
+  for (int i = 0; i < 30; ++i) scripts_.enqueue(coordinate(1000), 0, 1);
+  for (int i = 0; i < 2; ++i) scripts_.enqueue(coordinate(1000), 0, 50);
+  EXPECT_EQ(scripts_.lease("w", 100, 0).size(), 100u);
+  EXPECT_EQ(scripts_.lease("w", 100, 0).size(), 30u);
 }
 
 TEST_F(ScriptsTest, what_a_task_with_few_trials_leaves_goes_to_the_others) {

@@ -4,7 +4,7 @@
 -- coordinator; overloaded: too many trials are ready.
 register('ns2_enqueue', function(_, a)
   local batch = new_batch()
-  local task = coordinates(a[1], a[2]) and load_task_briefly(batch, a[1])
+  local task = coordinates(a[1], a[2]) and load_some(batch, a[1], TO_ADD_TRIALS)
   if not task then return refuse('stale', 'token', STALE) end
   if tonumber(redis.call('HGET', depth_key, task.priority) or 0) >= tonumber(a[3]) then
     return refuse('overloaded', 'trials', 'as many trials of priority ' .. task.priority .. ' are ready as are accepted')

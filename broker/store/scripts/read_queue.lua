@@ -102,7 +102,8 @@ register_reader('ns2_get_queue', function(_, a)
     out[3 + priority] = count
   end
   out[7] = redis.call('ZCARD', delayed_key)
-  out[8] = tonumber(redis.call('HGET', depth_key, 'leased') or 0)
+  local attempts = redis.call('HMGET', stats_key, 'leased', 'ended')
+  out[8] = (attempts[1] or 0) - (attempts[2] or 0)
   local now = now_ms()
   out[9], out[10], out[11] = first_leases(now, most), redis.call('ZCARD', dead_key), dead_letters(0, most)
   out[12], out[13] = class_depths(most), recent_counts(now)

@@ -117,6 +117,8 @@ std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRe
   for (std::size_t i = 0; i + 1 < depths.size(); i += 2) {
     if (depths[i + 1] != "0") found.push_back("ns:depth says " + depths[i + 1] + " of " + depths[i]);
   }
+  const std::string leased = text({"HGET", "ns:stats", "leased"}), ended = text({"HGET", "ns:stats", "ended"});
+  if (leased != ended) found.push_back("ns:stats says that " + leased + " attempts began and " + ended + " ended");
   std::size_t listed = 0;
   for (const std::string state : {"done", "failed", "cancelled"}) {
     listed += static_cast<std::size_t>(number({"ZCARD", "ns:tasks:" + state}));
