@@ -117,6 +117,8 @@ class Model {
       ASSERT_EQ(stored.empty() ? 0 : std::stoi(stored), depth[priority]);
     }
     ASSERT_EQ(scripts_.jobs_leased(), running);
+    const auto open = std::count_if(tasks_.begin(), tasks_.end(), [](const auto& task) { return !task.second.over; });
+    ASSERT_EQ(scripts_.command({"ZCOUNT", "ns:classes", open, open}).number(), 1u) << open << " of the only class";
     ASSERT_EQ(scripts_.command({"ZCARD", "ns:delayed"}).number(), delayed);
     std::size_t held = 0;
     for (const std::string worker : {"a", "b", "c"}) {

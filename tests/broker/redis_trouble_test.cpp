@@ -480,7 +480,7 @@ TEST_F(AclTest, an_inspector_looks_and_changes_nothing) {
                                                 {"DEL", "ns:tasks"},
                                                 {"FLUSHALL"},
                                                 {"GET", "other"},
-                                                {"FCALL", "ns2_ping", "0"},
+                                                {"FCALL", "ns3_ping", "0"},
                                                 {"CONFIG", "GET", "*"},
                                                 {"PUBLISH", "ns:wake:work", ""}}) {
     EXPECT_TRUE(is_denied(*inspector, words)) << words.words();

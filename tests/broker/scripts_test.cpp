@@ -576,7 +576,42 @@ TEST_F(ClassesTest, a_class_that_comes_later_is_seen_by_workers_that_are_there) 
 TEST_F(ClassesTest, there_are_only_so_many_classes) {
   for (int i = 0; i < 128; ++i) submit("k@pool" + std::to_string(i));
   EXPECT_THROW(submit("k@pool128"), Error);
-  submit("k@pool7");
+  const std::string again = submit("k@pool7");
+  scripts_.call("cancel", {again});
+  EXPECT_THROW(submit("k@pool128"), Error) << "another task asks for pool7 still";
+}
+
+TEST_F(ClassesTest, a_class_makes_room_once_no_open_task_asks_for_it) {
+  const std::string session = hello("late", "pool128", "", "", "0");
+  std::vector<std::string> tasks;
+  for (int i = 0; i < 128; ++i) tasks.push_back(submit("k@pool" + std::to_string(i)));
+  EXPECT_EQ(leased_by("late", session), 0u);
+  scripts_.call("cancel", {tasks[3]});
+  submit("k@pool128");
+  EXPECT_EQ(leased_by("late", session), 1u) << "it is seen by workers that are there, though there are as many classes";
+  EXPECT_THROW(submit("k@pool3"), Error);
+}
+
+TEST_F(ClassesTest, a_class_that_no_open_task_asks_for_is_removed_before_long) {
+  scripts_.call("cancel", {submit("k@once")});
+  submit("k@default");
+  scripts_.command({"HSET", "ns:stats", "sampled", "1"});
+  scripts_.sweep();
+  EXPECT_FALSE(scripts_.command({"ZSCORE", "ns:classes", "k@default"}).text().empty());
+  EXPECT_TRUE(scripts_.command({"ZSCORE", "ns:classes", "k@once"}).text().empty());
+}
+
+TEST_F(ClassesTest, a_requeued_task_brings_its_class_back) {
+  scripts_.submit(4, 1, 1);
+  const Leased coordinator = scripts_.lease_task("w");
+  scripts_.commit("w", coordinator, "crashed");
+  std::vector<std::string> tasks;
+  for (int i = 0; i < 128; ++i) tasks.push_back(submit("k@pool" + std::to_string(i)));
+  EXPECT_NE(scripts_.call("requeue_dead", {coordinator.task}).at(0).text(), "") << "there is no room for its class";
+  EXPECT_EQ(state(coordinator.task), "failed");
+  scripts_.call("cancel", {tasks[0]});
+  EXPECT_EQ(scripts_.call("requeue_dead", {coordinator.task}).at(0).text(), "");
+  EXPECT_EQ(scripts_.lease_task("w").task, coordinator.task);
 }
 
 TEST_F(ScriptsTest, a_scheduled_task_waits_for_its_time) {
@@ -640,7 +675,9 @@ class RetentionTest : public ScriptsTest {
     std::set<std::string> names;
     const auto found = scripts_.command({"KEYS", "ns:*"});
     for (const auto& key : found.list()) names.emplace(key.text());
-    for (const char* lasting : {"ns:stats", "ns:depth", "ns:turn", "ns:classes", "ns:leases"}) names.erase(lasting);
+    for (const char* lasting : {"ns:stats", "ns:depth", "ns:turn", "ns:classes", "ns:classes:version", "ns:leases"}) {
+      names.erase(lasting);
+    }
     return names;
   }
   std::string finish(int trials, const std::string& outcome = "succeeded") {

@@ -129,7 +129,7 @@ local function commit_success(batch, task, id, number, worker, lease, result)
   trial_event(batch, task.id, 'trial.succeeded', number, nil, worker)
 end
 
-register('ns2_commit', function(_, a)
+register('ns3_commit', function(_, a)
   local batch = new_batch()
   local leases, tasks, numbers = read_leases(a)
   local statuses = {}

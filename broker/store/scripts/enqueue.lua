@@ -2,7 +2,7 @@
 -- KEYS: none. ARGV: task, token of the task job, most trials ready, (number, parameters, limits)*; limits = '' or
 -- '<time_limit_ms> <memory_limit_bytes>'. Result: how many were new. Errors: stale: the token is not that of the running
 -- coordinator; overloaded: too many trials are ready.
-register('ns2_enqueue', function(_, a)
+register('ns3_enqueue', function(_, a)
   local batch = new_batch()
   local task = coordinates(a[1], a[2]) and load_some(batch, a[1], TO_ADD_TRIALS)
   if not task then return refuse('stale', 'token', STALE) end

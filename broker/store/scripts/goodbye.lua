@@ -20,7 +20,7 @@ end
 
 -- A worker leaves after its drain; whatever it still holds is ready for others at once.
 -- KEYS: none. ARGV: worker, session. Result: jobs handed back, or -1 when it has a newer session already.
-register_relief('ns2_goodbye', function(_, a)
+register_relief('ns3_goodbye', function(_, a)
   local worker = a[1]
   if not is_current(worker, a[2]) then return -1 end
   local count = end_leases(worker, hand_back)
@@ -31,7 +31,7 @@ end)
 
 -- The connection to a worker has ended and did not come back: the attempts that it was at are over.
 -- KEYS: none. ARGV: worker, session. Result: jobs taken from it, or -1 when it has a newer session already.
-register_relief('ns2_lose_worker', function(_, a)
+register_relief('ns3_lose_worker', function(_, a)
   local worker = a[1]
   if not is_current(worker, a[2]) then return -1 end
   return end_leases(worker, function(batch, task, job)

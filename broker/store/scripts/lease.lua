@@ -268,8 +268,8 @@ local function lease_for(call, worker, session, compute, control)
   return call.jobs
 end
 
-register('ns2_lease', function(_, a)
-  local call = { lease_ms = a[1], wanted = 0, bytes = 0, classes = text_of(redis.call('SCARD', classes_key)), batch = false,
+register('ns3_lease', function(_, a)
+  local call = { lease_ms = a[1], wanted = 0, bytes = 0, classes = redis.call('GET', classes_version_key) or '0', batch = false,
     worker = false, jobs = false, held = false, group = false }
   for i = 2, #a, 4 do call.wanted = call.wanted + math.max(a[i + 2] + 0, a[i + 3] + 0) end
   local reply = { {}, 0 }

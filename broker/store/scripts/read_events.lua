@@ -84,7 +84,7 @@ local function read_tail(task, from)
   return tail
 end
 
-register_reader('ns2_read_events', function(_, a)
+register_reader('ns3_read_events', function(_, a)
   local task = a[1]
   local state = redis.call('HGET', task_key(task), 'state')
   if not state then return refuse('not_found', 'task', 'there is no task ' .. task) end

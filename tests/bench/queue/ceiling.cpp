@@ -96,7 +96,7 @@ class Functions {
 
  private:
   static Words call_of(const std::string& function, const Words& arguments) {
-    Words words{"FCALL", "ns2_" + function, "0"};
+    Words words{"FCALL", "ns3_" + function, "0"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     return words;
   }
