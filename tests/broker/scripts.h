@@ -17,6 +17,8 @@ class Scripts {
  public:
   Scripts();
 
+  std::string address() const { return redis_.address(); }
+
   // Any command; an error reply is thrown.
   broker::store::Reply command(const broker::store::Arguments& words) { return commands_(words); }
   broker::store::Reply call(const std::string& function, const broker::store::Arguments&);
