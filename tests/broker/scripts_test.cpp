@@ -526,6 +526,7 @@ TEST_F(ScriptsTest, a_lost_workers_trials_are_tried_elsewhere_and_its_reports_ar
   const std::string newer = scripts_.hello("gone");
   EXPECT_EQ(scripts_.call("lose_worker", {"gone", session}).signed_number(), -1) << "it came back";
   EXPECT_EQ(scripts_.call("lose_worker", {"gone", newer}).number(), 2u);
+  EXPECT_EQ(scripts_.call("list_workers", {"9"}).at(1).list().size(), 1u) << "it is listed no more";
   EXPECT_EQ(scripts_.commit("gone", held[0], "succeeded"), "stale");
   EXPECT_EQ(leases(), "1");
   scripts_.make_due();
