@@ -18,7 +18,9 @@ using namespace std::chrono_literals;
 
 class WorkerSessionsTest : public ::testing::Test {
  protected:
-  void begin(const WorkerId& worker, std::uint64_t session) { sessions_.begin(worker, session, {kPeer}, "offer"); }
+  void begin(const WorkerId& worker, std::uint64_t session) {
+    sessions_.begin(worker, session, {kPeer, {}, {}, {}}, "offer");
+  }
   bool knows_that_it_rests() { return sessions_.knows({kWorker, 7, 0, 0, {}}); }
 
   const net::Peer kPeer = "peer";
