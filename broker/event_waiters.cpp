@@ -5,32 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "broker/event_page.h"
+
 namespace ns::broker {
 namespace {
 
 constexpr std::size_t kMostWaiters = 4096;
-
-// See the result of scripts/read_events.lua.
-Events events_from(const store::Reply& reply) {
-  constexpr std::size_t kFirst = 2, kFields = 7;
-  Events events;
-  events.ended = reply.at(0).number() == 1;
-  events.next = reply.at(1).text();
-  const std::size_t count = (reply.list().size() - kFirst) / kFields;
-  events.events.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto field = [&](std::size_t index) -> const store::Reply& { return reply.at(kFirst + i * kFields + index); };
-    Event& event = events.events.emplace_back();
-    event.id = field(0).text();
-    event.type = field(1).text();
-    event.time_ms = field(2).number();
-    event.trial = static_cast<std::uint32_t>(field(3).number());
-    event.attempt = static_cast<std::uint32_t>(field(4).number());
-    event.worker = field(5).text();
-    event.body = field(6).text();
-  }
-  return events;
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -96,13 +76,12 @@ void EventWaiters::answered(const std::shared_ptr<Waiter>& waiter, const store::
   waiter->reading = false;
   waiter->answered = true;  // unless it waits on; an error is an answer too
   if (reply.is_error()) throw reply.error();
-  const Events events = events_from(reply);
+  const auto [events, more] = event_page_from(reply);  // more: behind events of other types that were passed over
   if (!events.events.empty() || events.ended || clock_.now() >= waiter->until) {
     waiter->request.reply(events);
     return;
   }
   waiter->answered = false;
-  const bool more = reply.at(0).number() == 2;  // behind the events of other types that were passed over
   waiter->question.after = events.next;
   if (waiter->woken || more) make_due(waiter);
 }

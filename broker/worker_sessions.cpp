@@ -29,49 +29,6 @@ constexpr int kRestOfLease = 4, kHeartbeatOfLease = 5;
 constexpr int kLate = 1, kVeryLate = 10;
 constexpr int kDoubts = 2;  // probes: the first may still find a place in the queue of the connection that ended
 
-// One job of the flat lists that scripts/lease.lua returns.
-class LeasedJob {
- public:
-  static constexpr std::size_t kFields = 6;
-
-  LeasedJob(const store::Reply& tasks, const store::Reply& jobs, std::size_t index)
-      : tasks_(tasks), jobs_(jobs), first_(index * kFields), task_(3 * (jobs.at(first_).number() - 1)) {}
-
-  std::size_t task_index() const { return task_; }
-  std::string task() const { return std::string(tasks_.at(task_).text()); }
-  std::string_view kind() const { return tasks_.at(task_ + 1).text(); }
-  std::string_view spec() const { return tasks_.at(task_ + 2).text(); }
-  std::string_view parameters() const { return field(4).text(); }
-  std::string_view token() const { return field(3).text(); }
-  bool is_trial() const { return !field(1).text().empty(); }
-  std::string id() const { return is_trial() ? task() + "/" + std::string(field(1).text()) : task(); }
-
-  Job make() const {
-    Job job;
-    job.job = {id()};
-    job.task = {task()};
-    job.task_kind = kind();
-    job.kind = is_trial() ? JobKind::trial : JobKind::task;
-    job.number = static_cast<std::uint32_t>(field(1).number());
-    job.attempt = static_cast<std::uint32_t>(field(2).number());
-    job.token = field(3).number();
-    job.parameters = parameters();
-    std::istringstream limits{std::string(field(5).text())};
-    limits >> job.time_limit_ms >> job.memory_limit_bytes;
-    return job;
-  }
-
- private:
-  const store::Reply& field(std::size_t index) const { return jobs_.at(first_ + index); }
-
-  const store::Reply& tasks_;
-  const store::Reply& jobs_;
-  const std::size_t first_;
-  const std::size_t task_;
-};
-
-std::size_t count_of(const store::Reply& jobs) { return jobs.list().size() / LeasedJob::kFields; }
-
 }  // namespace
 
 bool is_at_rest(const Heartbeat& heartbeat) {
@@ -313,7 +270,7 @@ void WorkerSessions::leased(const std::vector<Asked>& asked, const store::Reply&
     } else if (!reply.at(2 + i).is_list()) {  // unknown_peer: it lives with another broker now
       end(asked[i].worker, asked[i].session);
     } else {
-      take(asked[i], reply.at(0), reply.at(2 + i), reply.at(1).number() != 0);
+      take(asked[i], leased_jobs(reply, i), reply.at(1).number() != 0);
     }
   }
   if (reply.is_error()) log::warning("leasing failed: {}", reply.error().what());
@@ -321,17 +278,17 @@ void WorkerSessions::leased(const std::vector<Asked>& asked, const store::Reply&
 
 // Jobs for a worker that has gone meanwhile were never seen by it: others may have them at once, and no attempt is
 // lost. Should it live after all, it is told unknown_peer at its next heartbeat and says hello again.
-void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const store::Reply& jobs, bool cut) {
+void WorkerSessions::take(const Asked& asked, const std::vector<LeasedJob>& jobs, bool cut) {
   const auto found = sessions_.find(asked.worker);
-  const std::size_t count = count_of(jobs);
-  if (found == sessions_.end() || found->second.number != asked.session) return hand_back(asked.worker, tasks, jobs);
+  const std::size_t count = jobs.size();
+  if (found == sessions_.end() || found->second.number != asked.session) return hand_back(asked.worker, jobs);
   Session& session = found->second;
-  std::uint64_t trials = 0;
-  for (std::size_t i = 0; i < count; ++i) trials += LeasedJob(tasks, jobs, i).is_trial() ? 1 : 0;
+  const auto trials = static_cast<std::uint64_t>(
+      std::count_if(jobs.begin(), jobs.end(), [](const LeasedJob& job) { return job.is_trial(); }));
   session.compute.sent += trials;
   session.control.sent += count - trials;
-  if (count > 0 && !push(session, tasks, jobs)) {
-    hand_back(asked.worker, tasks, jobs);
+  if (count > 0 && !push(session, jobs)) {
+    hand_back(asked.worker, jobs);
     lose(asked.worker, asked.session);
     return;
   }
@@ -347,38 +304,35 @@ void WorkerSessions::take(const Asked& asked, const store::Reply& tasks, const s
   if (trials < count) wake_idle(JobKind::task, count - trials, false);
 }
 
-bool WorkerSessions::push(Session& session, const store::Reply& tasks, const store::Reply& jobs) {
-  const std::size_t count = count_of(jobs);
-  for (std::size_t next = 0; next < count;) {
+bool WorkerSessions::push(Session& session, const std::vector<LeasedJob>& jobs) {
+  for (std::size_t next = 0; next < jobs.size();) {
     Jobs message;
     message.session = session.number;
-    message.jobs.reserve(count - next);
+    message.jobs.reserve(jobs.size() - next);
     std::size_t bytes = 0;
-    std::vector<std::size_t> sent_specs;
-    for (; next < count; ++next) {
-      const LeasedJob leased(tasks, jobs, next);
-      const bool with_spec = std::find(sent_specs.begin(), sent_specs.end(), leased.task_index()) == sent_specs.end();
-      const std::size_t size = leased.parameters().size() + (with_spec ? leased.spec().size() : 0) + 256;
+    std::vector<std::string_view> sent_specs;  // of these tasks
+    for (; next < jobs.size(); ++next) {
+      const LeasedJob& leased = jobs[next];
+      const bool with_spec = std::find(sent_specs.begin(), sent_specs.end(), leased.task) == sent_specs.end();
+      const std::size_t size = leased.parameters.size() + (with_spec ? leased.spec.size() : 0) + 256;
       if (!message.jobs.empty() && bytes + size > kMostPushedBytes) break;
       bytes += size;
       message.jobs.push_back(leased.make());
       if (!with_spec) continue;
-      sent_specs.push_back(leased.task_index());
-      message.specs.push_back({{leased.task()}, std::string(leased.spec())});
+      sent_specs.push_back(leased.task);
+      message.specs.push_back({{std::string(leased.task)}, std::string(leased.spec)});
     }
     if (!router_.send(session.peer, wire::encode(0, message))) return false;
   }
   return true;
 }
 
-void WorkerSessions::hand_back(const WorkerId& worker, const store::Reply& tasks, const store::Reply& jobs) {
-  const std::size_t count = count_of(jobs);
-  if (count == 0) return;
-  log::info("worker {} has gone: {} jobs go back to the queue", worker.text, count);
+void WorkerSessions::hand_back(const WorkerId& worker, const std::vector<LeasedJob>& jobs) {
+  if (jobs.empty()) return;
+  log::info("worker {} has gone: {} jobs go back to the queue", worker.text, jobs.size());
   store::Arguments arguments;
-  for (std::size_t i = 0; i < count; ++i) {
-    const LeasedJob job(tasks, jobs, i);
-    arguments.add(worker.text, job.id(), job.token(), to_text(Outcome::handed_back), "", "its worker has gone");
+  for (const LeasedJob& job : jobs) {
+    arguments.add(worker.text, job.id(), job.token, to_text(Outcome::handed_back), "", "its worker has gone");
   }
   store_.call("commit", arguments, [](const store::Reply& reply) {
     // Then the leases run out instead.

@@ -24,6 +24,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/leased_jobs.h"
 #include "broker/request.h"
 #include "broker/store/client.h"
 #include "common/clock.h"
@@ -123,9 +124,9 @@ class WorkerSessions {
   void wake_idle(JobKind, std::uint64_t jobs, bool is_new);
   void lease(store::Arguments&, std::vector<Asked>);
   void leased(const std::vector<Asked>&, const store::Reply&);
-  void take(const Asked&, const store::Reply& tasks, const store::Reply& jobs, bool cut);
-  bool push(Session&, const store::Reply& tasks, const store::Reply& jobs);  // false: it has gone
-  void hand_back(const WorkerId&, const store::Reply& tasks, const store::Reply& jobs);
+  void take(const Asked&, const std::vector<LeasedJob>&, bool cut);
+  bool push(Session&, const std::vector<LeasedJob>&);  // false: it has gone
+  void hand_back(const WorkerId&, const std::vector<LeasedJob>&);
   void lose(const WorkerId&, std::uint64_t session);
 
   net::Router& router_;

@@ -1,6 +1,6 @@
 -- Every Redis key and channel, made here and nowhere else. broker/README.md shows them with redis-cli.
 
-local SCHEMA = '2' -- of what is stored; another number in ns:schema is refused at start
+local SCHEMA = '3' -- of what is stored; another number in ns:schema is refused at start
 
 local schema_key = 'ns:schema' -- string
 local instance_key = 'ns:instance' -- string: random name of this data; another one when Redis was emptied
@@ -16,7 +16,7 @@ local delayed_key = 'ns:delayed' -- zset: job -> when it becomes ready (again)
 local dead_key = 'ns:dead' -- zset: job given up after its last attempt -> since
 local forgetting_key = 'ns:forgetting' -- zset: task that is being removed -> how many numbers of trials are left to look at
 local stats_key = 'ns:stats' -- hash: counters of attempts, and samples of them; see state.lua
-local depth_key = 'ns:depth' -- hash: '<priority>' -> trials ready; 'leased' -> jobs leased
+local depth_key = 'ns:depth' -- hash: '<priority>' -> trials ready
 local workers_key = 'ns:workers' -- zset: worker -> last heard of
 local brokers_key = 'ns:brokers' -- zset: endpoint that other brokers reach one at -> last heard of
 local broker_keys_key = 'ns:brokers:keys' -- hash: endpoint -> public key of the broker there
@@ -31,7 +31,8 @@ local function job_key(job) return 'ns:job:' .. job end -- hash; '<task>' or '<t
 local function worker_key(worker) return 'ns:worker:' .. worker end -- hash
 local function held_key(worker) return 'ns:worker:' .. worker .. ':jobs' end -- zset: job leased to it -> deadline
 -- A class is a kind with what it asks of a worker; see classes.lua.
-local classes_key = 'ns:classes' -- set: the classes ever submitted
+local classes_key = 'ns:classes' -- zset: class -> open tasks of it; sweep.lua removes those of none
+local classes_version_key = 'ns:classes:version' -- counter: another one when a class came or went
 -- zset, task -> turn: tasks with ready trials and below their own limit; the smallest turn is next.
 local function ring_key(priority, class) return 'ns:ready:' .. priority .. ':' .. class end
 -- zset, task -> turn: task jobs that wait for a control slot.

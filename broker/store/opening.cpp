@@ -10,7 +10,7 @@
 namespace ns::broker::store {
 namespace {
 
-constexpr std::string_view kLibraryName = "ns2";
+constexpr std::string_view kLibraryName = "ns3";
 
 // Redis' refusal of a word of this exchange, as whoever starts the broker should read it.
 Error refusal(const Reply& reply, const Settings& settings) {

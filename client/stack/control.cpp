@@ -206,6 +206,12 @@ std::size_t wait_until_ready(const Layout& layout, const OnStep& on_step) {
   }
 }
 
+// False when there is no FIFO yet, or no longer.
+bool tell_supervisor(const Layout& layout, std::string_view word) {
+  const FileLock control(::open(layout.control().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  return control.held() && ::write(control.fd(), word.data(), word.size()) == static_cast<ssize_t>(word.size());
+}
+
 Started start_once(const Layout& layout, std::size_t workers, const OnStep& on_step) {
   Started started;
   FileLock lock = FileLock::try_take(layout.lock());
@@ -216,6 +222,8 @@ Started start_once(const Layout& layout, std::size_t workers, const OnStep& on_s
     for (const auto& stale : {layout.state(), layout.broker_socket(), layout.redis_socket()}) ::unlink(stale.c_str());
     launch_supervisor(layout, lock, workers);
     lock = FileLock();
+  } else {
+    tell_supervisor(layout, kComeBack);
   }
   try {
     started.workers = wait_until_ready(layout, on_step);
@@ -245,9 +253,7 @@ bool stop(const Layout& layout, const OnStep& on_step) {
     if (!was_there) on_step("waiting for all processes to end");
     was_there = true;
     // Again and again: the one who starts the stack right now may not have made the FIFO yet.
-    const FileLock control(::open(layout.control().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
-    if (control.held()) [[maybe_unused]]
-      const ssize_t ignored = ::write(control.fd(), "stop\n", 5);
+    tell_supervisor(layout, kStop);
     if (Clock::now() > deadline) {
       throw Error(ErrorCode::timeout,
                   fmt::format("not all processes ended in time; the supervisor's log is {}; see who is left with: "

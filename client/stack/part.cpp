@@ -73,6 +73,14 @@ void Part::ended(int status, Clock::time_point now) {
   pid_ = -1;
   last_end_ = end_text(status);
   due_ = now + backoff(quick_failures_);
+  left_ = plan_.may_leave && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void Part::call_back() {
+  if (!left_) return;
+  left_ = false;
+  due_ = {};
+  last_end_.clear();  // it did not fail
 }
 
 void Part::signal(int number) const {

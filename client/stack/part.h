@@ -17,6 +17,7 @@ struct PartPlan {
   std::vector<std::string> arguments;  // the program's absolute path first
   std::filesystem::path log;           // its output is appended there
   int death_signal = 9;                // what it gets when the supervisor dies
+  bool may_leave = false;              // with exit status 0 it has left, as it was asked to, and stays away
 };
 
 class Part {
@@ -28,8 +29,10 @@ class Part {
   // To be told when waitpid returned this part's process.
   void ended(int status, Clock::time_point now);
   void signal(int number) const;
+  void call_back();  // one that has left is due again
 
   bool is_alive() const { return pid_ > 0; }
+  bool has_left() const { return left_; }
   pid_t pid() const { return pid_; }
   unsigned restarts() const { return restarts_; }
   const std::string& last_end() const { return last_end_; }  // "signal 9", "exit status 2"; empty: never ended
@@ -44,6 +47,7 @@ class Part {
   pid_t pid_ = -1;
   unsigned restarts_ = 0;
   unsigned quick_failures_ = 0;
+  bool left_ = false;
   std::string last_end_;
   Clock::time_point started_{};
   Clock::time_point due_{};

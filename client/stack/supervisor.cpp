@@ -143,7 +143,7 @@ class Supervisor {
         say("redis answers");
       }
       Part& part = parts_[i];
-      if (part.is_alive() || now < part.due()) continue;
+      if (part.is_alive() || part.has_left() || now < part.due()) continue;
       part.start(parts_lock_.fd(), now);
       say(fmt::format("{} started, process {}", part.plan().name, part.pid()));
       changed = true;
@@ -156,7 +156,7 @@ class Supervisor {
     std::chrono::milliseconds pause = 1h;
     const auto now = Clock::now();
     for (const Part& part : parts_) {
-      if (part.is_alive()) continue;
+      if (part.is_alive() || part.has_left()) continue;
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(part.due() - now);
       pause = std::clamp<std::chrono::milliseconds>(left, 1ms, pause);
     }
@@ -171,8 +171,15 @@ class Supervisor {
       if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) stop_asked();
     }
     char asked[64];
-    if (::read(control_.fd(), asked, sizeof asked) > 0) stop_asked();
-    reap();
+    const ssize_t count = ::read(control_.fd(), asked, sizeof asked);
+    reap();  // who has left before it was asked to come back is called back
+    if (count > 0) obey(std::string_view(asked, static_cast<std::size_t>(count)));
+  }
+
+  // Words of control.cpp, as many as came.
+  void obey(std::string_view words) {
+    if (words.find(kStop) != std::string_view::npos) return stop_asked();
+    for (Part& part : parts_) part.call_back();
   }
 
   void stop_asked() {
@@ -188,7 +195,7 @@ class Supervisor {
       if (part == parts_.end()) continue;
       part->ended(status, Clock::now());
       if (part == parts_.begin()) redis_ready_ = false;
-      say(fmt::format("{} ended: {}", part->plan().name, part->last_end()));
+      say(fmt::format("{} {}: {}", part->plan().name, part->has_left() ? "left" : "ended", part->last_end()));
       changed = true;
     }
     if (changed) write_state();
@@ -264,10 +271,27 @@ std::vector<PartPlan> plan_parts(const Layout& layout, const Programs& programs,
   // SIGTERM makes Redis write what it has and leave, also when nobody supervises it any more. Small hashes stay in
   // their compact form up to the size of our task and trial records, but not the leases of a task, which are searched.
   plans.push_back({"redis",
-                   {programs.redis.string(), "--port", "0", "--unixsocket", layout.redis_socket().string(),
-                    "--unixsocketperm", "700", "--dir", layout.redis().string(), "--appendonly", "yes", "--appendfsync",
-                    "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--hash-max-listpack-value", "1024",
-                    "--hash-max-listpack-entries", "64"},
+                   {programs.redis.string(),
+                    "--port",
+                    "0",
+                    "--unixsocket",
+                    layout.redis_socket().string(),
+                    "--unixsocketperm",
+                    "700",
+                    "--dir",
+                    layout.redis().string(),
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "everysec",
+                    "--save",
+                    "",
+                    "--maxmemory-policy",
+                    "noeviction",
+                    "--hash-max-listpack-value",
+                    "1024",
+                    "--hash-max-listpack-entries",
+                    "64"},
                    layout.log() / "redis.log",
                    SIGTERM});
   plans.push_back({"broker",
@@ -288,7 +312,8 @@ std::vector<PartPlan> plan_parts(const Layout& layout, const Programs& programs,
                      {programs.worker.string(), "--broker", layout.endpoint(), places[i][0], places[i][1], "--cache",
                       layout.cache().string()},
                      layout.log() / (name + ".log"),
-                     SIGKILL});
+                     SIGKILL,
+                     true});
   }
   return plans;
 }

@@ -10,33 +10,14 @@
 #include "common/api/client.h"
 #include "common/limits.h"
 #include "common/sha256.h"
-#include "tests/broker/peers.h"
-#include "tests/support/processes.h"
+#include "tests/broker/one_broker.h"
 
 namespace ns::test {
 namespace {
 
-class BrokerTest : public ::testing::Test {
+class BrokerTest : public OneBroker {
  protected:
-  BrokerTest() : redis_(folder_.path()) {}
-
-  void start(const std::vector<std::string>& options = {}) {
-    broker_ = std::make_unique<BrokerProcess>(folder_.path(), redis_.address(), options);
-    client_ = std::make_unique<Requester>(broker_->endpoint());
-  }
-  std::unique_ptr<api::Client> make_client(std::chrono::milliseconds attempt = 500ms) {
-    api::ClientOptions options;
-    options.endpoints = {broker_->endpoint()};
-    options.attempt = attempt;
-    options.deadline = 30s;
-    return std::make_unique<api::Client>(options);
-  }
-  // A submitted task whose coordinator this worker is.
-  Job coordinate(FakeWorker& worker, std::uint32_t workers = 4, std::uint32_t priority = 1) {
-    client_->call<TaskAccepted>(make_submission(workers, priority));
-    worker.pull(0, 1);
-    return worker.next_job();
-  }
+  void start(const std::vector<std::string>& options = {}) { start_on(redis_, options); }
   std::vector<Event> history(const TaskId& task) {
     return client_->call<Events>(ReadEvents{task, "0", 1000, 0, {}}).events;
   }
@@ -58,10 +39,7 @@ class BrokerTest : public ::testing::Test {
     }
   }
 
-  TempFolder folder_;
-  RedisServer redis_;
-  std::unique_ptr<BrokerProcess> broker_;
-  std::unique_ptr<Requester> client_;
+  RedisServer redis_{folder_.path()};
 };
 
 TEST_F(BrokerTest, ping_tells_version_and_redis_time) {
@@ -305,7 +283,7 @@ TEST_F(BrokerTest, without_redis_requests_are_refused_and_service_returns_with_i
   // The broker notices as the connection breaks; a request in between gets the same answer.
   EXPECT_EQ(client_->refused(Ping{}).code, "unavailable");
   redis_.restart();
-  EXPECT_GT(make_client()->ping().now_ms, 0u);
+  EXPECT_GT(make_client(500ms)->ping().now_ms, 0u);
   FakeWorker worker(broker_->endpoint(), "w1");
   worker.pull(0, 1);
   const SubmitTask next = make_submission();
@@ -332,14 +310,14 @@ TEST_F(BrokerTest, garbage_is_survived) {
   other_major[2] = 9;
   rude.send_raw({other_major, "\x80"});
   EXPECT_EQ(rude.receive_error(0).code, "unsupported");
-  EXPECT_GT(make_client()->ping().now_ms, 0u);
+  EXPECT_GT(make_client(500ms)->ping().now_ms, 0u);
 }
 
 TEST_F(BrokerTest, an_artifact_comes_back_as_it_went) {
   start();
   std::string bytes(3 * limits::kChunkBytes + 17, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
-  const auto client = make_client();
+  const auto client = make_client(500ms);
   const std::filesystem::path file = folder_.path() / "blob";
   std::ofstream(file, std::ios::binary) << bytes;
   const ArtifactId id = client->put_artifact(file);
@@ -487,7 +465,7 @@ TEST_F(BrokerTest, a_dead_letter_is_listed_requeued_and_purged) {
   worker.pull(2, 0);
   const Job first = worker.next_job();
   EXPECT_EQ(worker.report(first, Outcome::crashed, "", "signal 9"), CommitStatus::dead_lettered);
-  const auto api = make_client();
+  const auto api = make_client(500ms);
   const std::vector<DeadLetter> letters = api->all_dead();
   ASSERT_EQ(letters.size(), 1u);
   EXPECT_EQ(letters[0].job, first.job);

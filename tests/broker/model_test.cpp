@@ -60,7 +60,7 @@ class Model {
       case 5:
         return pick(3) == 0 ? requeue() : promote();
       case 6:
-        return pick(8) == 0 ? cancel() : lease();
+        return pick(8) == 0 ? cancel() : pick(8) == 0 ? forget() : lease();
       case 7:
         return commit_stale();
       case 8:
@@ -78,8 +78,9 @@ class Model {
   // Everything that is stored agrees with the model.
   void compare() {
     std::map<int, int> depth;
-    std::size_t running = 0, delayed = 0;
+    std::size_t running = 0, delayed = 0, jobs = 0;
     for (const auto& [id, task] : tasks_) {
+      jobs += 1 + task.trials.size();
       std::map<std::string, int> finals;
       for (const auto& [number, trial] : task.trials) {
         const std::string key = "ns:job:" + id + "/" + std::to_string(number);
@@ -112,12 +113,14 @@ class Model {
       });
       ASSERT_EQ(ends, task.requeued + (task.over ? 1 : 0)) << id;
     }
+    ASSERT_EQ(scripts_.command({"KEYS", "ns:job:*"}).list().size(), jobs);
     for (int priority = 1; priority <= 3; ++priority) {
       const std::string stored = scripts_.field("ns:depth", std::to_string(priority));
       ASSERT_EQ(stored.empty() ? 0 : std::stoi(stored), depth[priority]);
     }
-    const std::string leased = scripts_.field("ns:depth", "leased");
-    ASSERT_EQ(leased.empty() ? 0 : std::stoul(leased), running);
+    ASSERT_EQ(scripts_.jobs_leased(), running);
+    const auto open = std::count_if(tasks_.begin(), tasks_.end(), [](const auto& task) { return !task.second.over; });
+    ASSERT_EQ(scripts_.command({"ZCOUNT", "ns:classes", open, open}).number(), 1u) << open << " of the only class";
     ASSERT_EQ(scripts_.command({"ZCARD", "ns:delayed"}).number(), delayed);
     std::size_t held = 0;
     for (const std::string worker : {"a", "b", "c"}) {
@@ -323,6 +326,22 @@ class Model {
     job.state = ModelJob::ready;
     job.attempt = 0;
     job.final_state.clear();
+  }
+
+  // All tasks that have ended. What workers believe to hold of them is not known any more.
+  void forget() {
+    const broker::store::Arguments nothing_is_kept("50", "done", "0", "", "failed", "0", "", "cancelled", "0", "");
+    while (scripts_.call("forget", nothing_is_kept).at(1).number() == 1) {
+    }
+    for (auto held = held_.begin(); held != held_.end();) {
+      if (!tasks_.at(held->task).over) {
+        ++held;
+        continue;
+      }
+      ASSERT_EQ(scripts_.commit(any_worker(), *held, "succeeded"), "stale") << held->job;
+      held = held_.erase(held);
+    }
+    std::erase_if(tasks_, [](const auto& task) { return task.second.over; });
   }
 
   void cancel() {

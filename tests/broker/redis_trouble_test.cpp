@@ -9,42 +9,24 @@
 #include <memory>
 
 #include "common/api/client.h"
-#include "tests/broker/peers.h"
+#include "tests/broker/one_broker.h"
 #include "tests/broker/redis_commands.h"
-#include "tests/support/processes.h"
 
 namespace ns::test {
 namespace {
 
-class RedisTroubleTest : public ::testing::Test {
+class RedisTroubleTest : public OneBroker {
  protected:
   void start(const std::vector<std::string>& redis_options = {}, const std::vector<std::string>& broker_options = {}) {
     redis_ = std::make_unique<RedisServer>(folder_.path(), true, redis_options);
     redis = std::make_unique<RedisCommands>(redis_->address());
-    broker_ = std::make_unique<BrokerProcess>(folder_.path(), redis_->address(), broker_options);
-    client_ = std::make_unique<Requester>(broker_->endpoint());
+    start_on(*redis_, broker_options);
   }
   void set(const std::string& name, const std::string& value) { (*redis)({"CONFIG", "SET", name, value}); }
   bool exists(const std::string& key) { return (*redis)({"EXISTS", key}).number() == 1; }
 
-  // Repeats what may be repeated, as clients do.
-  std::unique_ptr<api::Client> make_client() {
-    api::ClientOptions options;
-    options.endpoints = {broker_->endpoint()};
-    options.deadline = 30s;
-    return std::make_unique<api::Client>(options);
-  }
-  Job coordinate(FakeWorker& worker) {
-    client_->call<TaskAccepted>(make_submission());
-    worker.pull(0, 1);
-    return worker.next_job();
-  }
-
-  TempFolder folder_;
   std::unique_ptr<RedisServer> redis_;
   std::unique_ptr<RedisCommands> redis;
-  std::unique_ptr<BrokerProcess> broker_;
-  std::unique_ptr<Requester> client_;
 };
 
 // ---- full
@@ -480,7 +462,7 @@ TEST_F(AclTest, an_inspector_looks_and_changes_nothing) {
                                                 {"DEL", "ns:tasks"},
                                                 {"FLUSHALL"},
                                                 {"GET", "other"},
-                                                {"FCALL", "ns2_ping", "0"},
+                                                {"FCALL", "ns3_ping", "0"},
                                                 {"CONFIG", "GET", "*"},
                                                 {"PUBLISH", "ns:wake:work", ""}}) {
     EXPECT_TRUE(is_denied(*inspector, words)) << words.words();

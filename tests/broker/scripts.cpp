@@ -2,6 +2,8 @@
 
 #include <sstream>
 
+#include "broker/event_page.h"
+#include "broker/leased_jobs.h"
 #include "broker/store/library.h"
 #include "broker/store/opening.h"
 
@@ -39,14 +41,11 @@ std::vector<Scripts::Leased> Scripts::lease(const std::string& worker, int compu
     if (known == worker) session = number;
   }
   const Reply reply = call("lease", {"600000", worker, session, compute, control});
-  const Reply& jobs = reply.at(2);
-  if (!jobs.is_list()) throw Error(ErrorCode::unknown_peer, "the session is not the worker's current one");
+  if (!reply.at(2).is_list()) throw Error(ErrorCode::unknown_peer, "the session is not the worker's current one");
   std::vector<Leased> leased;
-  for (std::size_t i = 0; i < jobs.list().size(); i += 6) {
-    const std::string task(reply.at(0).at(3 * (jobs.at(i).number() - 1)).text());
-    const std::string number(jobs.at(i + 1).text());
-    leased.push_back({number.empty() ? task : task + "/" + number, task, number, std::string(jobs.at(i + 3).text()),
-                      static_cast<int>(jobs.at(i + 2).number())});
+  for (const broker::LeasedJob& job : broker::leased_jobs(reply, 0)) {
+    leased.push_back({job.id(), std::string(job.task), std::string(job.number), std::string(job.token),
+                      static_cast<int>(job.attempt), std::string(job.limits), std::string(job.parameters)});
   }
   return leased;
 }
@@ -93,12 +92,16 @@ void Scripts::make_due() {
 
 std::vector<std::string> Scripts::events(const std::string& task, const std::string& type) {
   std::vector<std::string> types;
-  for (std::string after = "0", last;; last = after) {
-    const Reply page = call("read_events", {task, after, "1000", type});
-    for (std::size_t i = 2; i < page.list().size(); i += 7) types.emplace_back(page.at(i + 1).text());
-    after = page.at(1).text();
-    if (page.list().size() == 2 && after == last) return types;
+  for (std::string after = "0";;) {
+    const Events page = read_events(task, after, 1000, type);
+    for (const Event& event : page.events) types.push_back(event.type);
+    if (page.events.empty() && page.next == after) return types;
+    after = page.next;
   }
+}
+
+Events Scripts::read_events(const std::string& task, const std::string& after, int limit, const std::string& types) {
+  return broker::event_page_from(call("read_events", {task, after, limit, types})).events;
 }
 
 Scripts::Stored Scripts::stored(const std::string& job) {
@@ -115,6 +118,11 @@ Scripts::Stored Scripts::stored(const std::string& job) {
 
 std::string Scripts::field(const std::string& key, const std::string& name) {
   return std::string(command({"HGET", key, name}).text());
+}
+
+std::uint64_t Scripts::jobs_leased() {
+  const Reply counts = command({"HMGET", "ns:stats", "leased", "ended"});
+  return counts.at(0).number() - counts.at(1).number();
 }
 
 }  // namespace ns::test

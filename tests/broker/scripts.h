@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/id.h"
+#include "common/messages.h"
 #include "tests/broker/redis_commands.h"
 #include "tests/support/processes.h"
 
@@ -15,6 +16,8 @@ namespace ns::test {
 class Scripts {
  public:
   Scripts();
+
+  std::string address() const { return redis_.address(); }
 
   // Any command; an error reply is thrown.
   broker::store::Reply command(const broker::store::Arguments& words) { return commands_(words); }
@@ -25,6 +28,7 @@ class Scripts {
   struct Leased {
     std::string job, task, number, token;
     int attempt = 0;
+    std::string limits{}, parameters{};
   };
 
   std::string submit(int workers = 4, int priority = 1, int max_attempts = 3);  // returns the task
@@ -39,12 +43,14 @@ class Scripts {
   void hold_delayed();                  // no delayed job becomes ready by itself
   void make_due();                      // every delayed job
   std::vector<std::string> events(const std::string& task, const std::string& type = {});  // types, in order
+  Events read_events(const std::string& task, const std::string& after, int limit, const std::string& types = {});
   // A job as its hash and the leases of its task tell it.
   struct Stored {
     std::string state, token, worker;
   };
   Stored stored(const std::string& job);
   std::string field(const std::string& key, const std::string& name);
+  std::uint64_t jobs_leased();  // attempts that began and have not ended, as ns:stats counts them
 
  private:
   TempFolder folder_;

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "broker/leased_jobs.h"
+
 namespace ns::test {
 namespace {
 
@@ -22,7 +24,7 @@ class ScriptsTest : public ::testing::Test {
   }
   Leased lease_trial() { return scripts_.lease("w", 1, 0).at(0); }
   std::string depth(int priority) { return scripts_.field("ns:depth", std::to_string(priority)); }
-  std::string leases() { return scripts_.field("ns:depth", "leased"); }
+  std::string leases() { return std::to_string(scripts_.jobs_leased()); }
   std::string state(const std::string& task) { return scripts_.field("ns:task:" + task, "state"); }
 
   Scripts scripts_;
@@ -343,10 +345,10 @@ TEST_F(ScriptsTest, large_histories_are_read_in_pages) {
   std::string after = "0";
   std::size_t seen = 0, pages = 0;
   for (;;) {
-    const auto page = scripts_.call("read_events", {coordinator.task, after, "1000", ""});
-    if (page.list().size() == 2) break;
-    seen += (page.list().size() - 2) / 7;
-    after = page.at(1).text();
+    const Events page = scripts_.read_events(coordinator.task, after, 1000);
+    if (page.events.empty()) break;
+    seen += page.events.size();
+    after = page.next;
     ++pages;
   }
   EXPECT_EQ(seen, 32u);
@@ -371,10 +373,11 @@ TEST_F(ScriptsTest, workers_of_one_call_share_what_is_ready_and_a_stranger_gets_
   const std::string first = scripts_.field("ns:worker:w", "session");
   const auto reply =
       scripts_.call("lease", {"1000", "w", first, "2", "0", "w3", "1", "5", "0", "w2", second, "5", "0"});
-  EXPECT_EQ(reply.at(2).list().size(), 2u * 6);
+  EXPECT_EQ(broker::leased_jobs(reply, 0).size(), 2u);
   EXPECT_EQ(reply.at(3).text(), "unknown_peer");
-  ASSERT_EQ(reply.at(4).list().size(), 1u * 6);
-  EXPECT_EQ(reply.at(4).at(1).text(), "2") << "in the order of their numbers";
+  const auto last = broker::leased_jobs(reply, 2);
+  ASSERT_EQ(last.size(), 1u);
+  EXPECT_EQ(last[0].number, "2") << "in the order of their numbers";
   EXPECT_EQ(scripts_.command({"ZCARD", "ns:worker:w2:jobs"}).number(), 1u);
 }
 
@@ -384,6 +387,29 @@ TEST_F(ScriptsTest, a_call_gives_every_task_of_a_priority_its_share) {
   for (const Leased& trial : scripts_.lease("w", 20, 0)) ++seen[trial.task];
   ASSERT_EQ(seen.size(), 4u);
   for (const auto& [task, count] : seen) EXPECT_EQ(count, 5) << task;
+}
+
+TEST_F(ScriptsTest, many_tasks_have_their_turns_in_calls_that_serve_a_few_each) {
+  constexpr int kTasks = 20;
+  for (int i = 0; i < kTasks; ++i) scripts_.enqueue(coordinate(1000), 0, 50);
+  std::map<std::string, int> seen;
+  for (int call = 0; call < 5; ++call) {
+    std::set<std::string> served;
+    for (const Leased& trial : scripts_.lease("w", 64, 0)) {
+      ++seen[trial.task];
+      served.insert(trial.task);
+    }
+    EXPECT_EQ(served.size(), 8u);
+  }
+  ASSERT_EQ(seen.size(), static_cast<std::size_t>(kTasks)) << "5 calls of 8 turns are two rounds of 20 tasks";
+  for (const auto& [task, count] : seen) EXPECT_EQ(count, 16) << task;
+}
+
+TEST_F(ScriptsTest, a_call_goes_on_behind_the_first_tasks_while_more_is_wanted) {
+  for (int i = 0; i < 30; ++i) scripts_.enqueue(coordinate(1000), 0, 1);
+  for (int i = 0; i < 2; ++i) scripts_.enqueue(coordinate(1000), 0, 50);
+  EXPECT_EQ(scripts_.lease("w", 100, 0).size(), 100u);
+  EXPECT_EQ(scripts_.lease("w", 100, 0).size(), 30u);
 }
 
 TEST_F(ScriptsTest, what_a_task_with_few_trials_leaves_goes_to_the_others) {
@@ -402,8 +428,8 @@ TEST_F(ScriptsTest, large_parameters_end_a_lease_early) {
   const std::string session = scripts_.field("ns:worker:w", "session");
   const auto reply = scripts_.call("lease", {"1000", "w", session, "100", "0"});
   EXPECT_EQ(reply.at(1).number(), 1u);
-  EXPECT_LT(reply.at(2).list().size(), 100u * 6);
-  EXPECT_GE(reply.at(2).list().size(), 10u * 6);
+  EXPECT_LT(broker::leased_jobs(reply, 0).size(), 100u);
+  EXPECT_GE(broker::leased_jobs(reply, 0).size(), 10u);
 }
 
 TEST_F(ScriptsTest, events_of_many_trials_share_an_entry_and_are_read_one_by_one) {
@@ -419,12 +445,13 @@ TEST_F(ScriptsTest, events_of_many_trials_share_an_entry_and_are_read_one_by_one
   std::vector<std::string> told;
   std::string after = "0";
   for (;;) {
-    const auto page = scripts_.call("read_events", {coordinator.task, after, "1", ""});
-    if (page.list().size() == 2) break;
-    after = page.at(1).text();
-    EXPECT_EQ(page.at(2).text().substr(0, after.size()), after) << "the event, or its entry when it is the last there";
-    std::string& one = told.emplace_back();
-    for (const std::size_t field : {3, 5, 8}) one.append(page.at(field).text()).append(field == 8 ? "" : " ");
+    const Events page = scripts_.read_events(coordinator.task, after, 1);
+    if (page.events.empty()) break;
+    ASSERT_EQ(page.events.size(), 1u);
+    const Event& event = page.events.front();
+    after = page.next;
+    EXPECT_EQ(event.id.substr(0, after.size()), after) << "the event, or its entry when it is the last there";
+    told.push_back(event.type + " " + std::to_string(event.trial) + " " + event.body);
   }
   ASSERT_EQ(told.size(), 2u + 5 + 5 + 1 + 2);
   EXPECT_EQ(told[2], "trial.enqueued 0 {}");
@@ -440,13 +467,45 @@ TEST_F(ScriptsTest, a_second_attempt_is_told_with_its_number) {
   scripts_.commit("w", trial, "crashed");
   scripts_.make_due();
   ASSERT_EQ(scripts_.lease("w", 2, 0).size(), 2u);
-  std::map<std::string, std::string> attempts;
-  const auto page = scripts_.call("read_events", {coordinator.task, "0", "100", "trial.started"});
-  for (std::size_t i = 2; i < page.list().size(); i += 7) {
-    attempts[std::string(page.at(i + 3).text())] += page.at(i + 4).text();
+  std::map<std::uint32_t, std::string> attempts;
+  for (const Event& event : scripts_.read_events(coordinator.task, "0", 100, "trial.started").events) {
+    attempts[event.trial] += std::to_string(event.attempt);
   }
-  EXPECT_EQ(attempts["0"], "12");
-  EXPECT_EQ(attempts["1"], "1");
+  EXPECT_EQ(attempts[0], "12");
+  EXPECT_EQ(attempts[1], "1");
+}
+
+TEST_F(ScriptsTest, a_task_job_and_trials_of_its_task_leased_by_one_call_are_all_told) {
+  const Leased coordinator = coordinate(10);
+  scripts_.enqueue(coordinator, 0, 2);
+  scripts_.commit("w", coordinator, "handed_back");
+  const auto leased = scripts_.lease("w", 5, 1);
+  ASSERT_EQ(leased.size(), 3u);
+  EXPECT_EQ(leased[0].job, coordinator.task);
+  EXPECT_EQ(leased[1].job, coordinator.task + "/0");
+}
+
+TEST_F(ScriptsTest, jobs_of_one_lease_keep_their_order_and_what_is_their_own) {
+  const Leased coordinator = coordinate(10);
+  const Leased other = coordinate(10);
+  const auto enqueue = [&](const Leased& in, int number, const std::string& limits) {
+    scripts_.call("enqueue", {in.task, in.token, "1000", number, "{\"n\":" + std::to_string(number) + "}", limits});
+  };
+  enqueue(coordinator, 7, "");
+  scripts_.commit("w", lease_trial(), "crashed");
+  scripts_.make_due();  // its second attempt goes first
+  for (const int number : {0, 1}) enqueue(coordinator, number, "");
+  for (const int number : {2, 3}) enqueue(coordinator, number, "1000 65536");
+  for (const int number : {5, 6}) enqueue(other, number, "");
+  std::map<std::string, std::vector<std::string>> told;
+  for (const Leased& trial : scripts_.lease("w", 9, 0)) {
+    told[trial.task].push_back(trial.number + " " + std::to_string(trial.attempt) + " " + trial.limits + " " +
+                               trial.parameters);
+    EXPECT_EQ(scripts_.stored(trial.job).token, trial.token);
+  }
+  EXPECT_EQ(told[coordinator.task], (std::vector<std::string>{"7 2  {\"n\":7}", "0 1  {\"n\":0}", "1 1  {\"n\":1}",
+                                                              "2 1 1000 65536 {\"n\":2}", "3 1 1000 65536 {\"n\":3}"}));
+  EXPECT_EQ(told[other.task], (std::vector<std::string>{"5 1  {\"n\":5}", "6 1  {\"n\":6}"}));
 }
 
 TEST_F(ScriptsTest, only_events_of_the_types_asked_for_are_read_and_the_rest_is_passed_over) {
@@ -454,10 +513,9 @@ TEST_F(ScriptsTest, only_events_of_the_types_asked_for_are_read_and_the_rest_is_
   scripts_.enqueue(coordinator, 0, 5);
   scripts_.commit("w", lease_trial(), "succeeded");
   EXPECT_EQ(scripts_.events(coordinator.task, "trial.succeeded").size(), 1u);
-  const auto none = scripts_.call("read_events", {coordinator.task, "0", "100", "task.best"});
-  EXPECT_EQ(none.list().size(), 2u);
-  const auto rest = scripts_.call("read_events", {coordinator.task, none.at(1).text(), "100", ""});
-  EXPECT_EQ(rest.list().size(), 2u) << "nothing follows";
+  const Events none = scripts_.read_events(coordinator.task, "0", 100, "task.best");
+  EXPECT_TRUE(none.events.empty());
+  EXPECT_TRUE(scripts_.read_events(coordinator.task, none.next, 100).events.empty()) << "nothing follows";
 }
 
 TEST_F(ScriptsTest, a_lost_workers_trials_are_tried_elsewhere_and_its_reports_are_stale) {
@@ -468,6 +526,7 @@ TEST_F(ScriptsTest, a_lost_workers_trials_are_tried_elsewhere_and_its_reports_ar
   const std::string newer = scripts_.hello("gone");
   EXPECT_EQ(scripts_.call("lose_worker", {"gone", session}).signed_number(), -1) << "it came back";
   EXPECT_EQ(scripts_.call("lose_worker", {"gone", newer}).number(), 2u);
+  EXPECT_EQ(scripts_.call("list_workers", {"9"}).at(1).list().size(), 1u) << "it is listed no more";
   EXPECT_EQ(scripts_.commit("gone", held[0], "succeeded"), "stale");
   EXPECT_EQ(leases(), "1");
   scripts_.make_due();
@@ -487,7 +546,7 @@ class ClassesTest : public ScriptsTest {
         scripts_.call("hello", {worker, "h", "1", "", isa, "k,other", "4", "2", "v", pool, tags, memory}).text());
   }
   std::size_t leased_by(const std::string& worker, const std::string& session) {
-    return scripts_.call("lease", {"1000", worker, session, "0", "9"}).at(2).list().size() / 6;
+    return broker::leased_jobs(scripts_.call("lease", {"1000", worker, session, "0", "9"}), 0).size();
   }
   bool unserved(const std::string& task) { return scripts_.call("get_task", {task}).list().back().number() == 1; }
 };
@@ -518,7 +577,42 @@ TEST_F(ClassesTest, a_class_that_comes_later_is_seen_by_workers_that_are_there) 
 TEST_F(ClassesTest, there_are_only_so_many_classes) {
   for (int i = 0; i < 128; ++i) submit("k@pool" + std::to_string(i));
   EXPECT_THROW(submit("k@pool128"), Error);
-  submit("k@pool7");
+  const std::string again = submit("k@pool7");
+  scripts_.call("cancel", {again});
+  EXPECT_THROW(submit("k@pool128"), Error) << "another task asks for pool7 still";
+}
+
+TEST_F(ClassesTest, a_class_makes_room_once_no_open_task_asks_for_it) {
+  const std::string session = hello("late", "pool128", "", "", "0");
+  std::vector<std::string> tasks;
+  for (int i = 0; i < 128; ++i) tasks.push_back(submit("k@pool" + std::to_string(i)));
+  EXPECT_EQ(leased_by("late", session), 0u);
+  scripts_.call("cancel", {tasks[3]});
+  submit("k@pool128");
+  EXPECT_EQ(leased_by("late", session), 1u) << "it is seen by workers that are there, though there are as many classes";
+  EXPECT_THROW(submit("k@pool3"), Error);
+}
+
+TEST_F(ClassesTest, a_class_that_no_open_task_asks_for_is_removed_before_long) {
+  scripts_.call("cancel", {submit("k@once")});
+  submit("k@default");
+  scripts_.command({"HSET", "ns:stats", "sampled", "1"});
+  scripts_.sweep();
+  EXPECT_FALSE(scripts_.command({"ZSCORE", "ns:classes", "k@default"}).text().empty());
+  EXPECT_TRUE(scripts_.command({"ZSCORE", "ns:classes", "k@once"}).text().empty());
+}
+
+TEST_F(ClassesTest, a_requeued_task_brings_its_class_back) {
+  scripts_.submit(4, 1, 1);
+  const Leased coordinator = scripts_.lease_task("w");
+  scripts_.commit("w", coordinator, "crashed");
+  std::vector<std::string> tasks;
+  for (int i = 0; i < 128; ++i) tasks.push_back(submit("k@pool" + std::to_string(i)));
+  EXPECT_NE(scripts_.call("requeue_dead", {coordinator.task}).at(0).text(), "") << "there is no room for its class";
+  EXPECT_EQ(state(coordinator.task), "failed");
+  scripts_.call("cancel", {tasks[0]});
+  EXPECT_EQ(scripts_.call("requeue_dead", {coordinator.task}).at(0).text(), "");
+  EXPECT_EQ(scripts_.lease_task("w").task, coordinator.task);
 }
 
 TEST_F(ScriptsTest, a_scheduled_task_waits_for_its_time) {
@@ -582,7 +676,9 @@ class RetentionTest : public ScriptsTest {
     std::set<std::string> names;
     const auto found = scripts_.command({"KEYS", "ns:*"});
     for (const auto& key : found.list()) names.emplace(key.text());
-    for (const char* lasting : {"ns:stats", "ns:depth", "ns:turn", "ns:classes", "ns:leases"}) names.erase(lasting);
+    for (const char* lasting : {"ns:stats", "ns:depth", "ns:turn", "ns:classes", "ns:classes:version", "ns:leases"}) {
+      names.erase(lasting);
+    }
     return names;
   }
   std::string finish(int trials, const std::string& outcome = "succeeded") {

@@ -177,6 +177,25 @@ TEST_F(Stack, a_part_that_is_killed_is_started_again) {
   }
 }
 
+TEST_F(Stack, a_drained_worker_stays_away_until_the_next_up) {
+  up({"--workers", "2"});
+  const json list = json::parse(client({"workers"}).output);
+  const json& leaving = list["workers"][0];
+  const std::string name = part("worker-0")["pid"] == leaving["pid"] ? "worker-0" : "worker-1";
+  const std::string staying = name == "worker-0" ? "worker-1" : "worker-0";
+  EXPECT_EQ(client({"workers", "drain", leaving["worker"].get<std::string>()}).status, 0);
+  ASSERT_TRUE(eventually([&] { return part(name)["pid"] == 0; })) << state().dump(1);
+  EXPECT_TRUE(eventually([&] { return workers_connected() == 1; })) << "it said goodbye";
+  // What dies after it is started again, and it is not.
+  const pid_t before = part(staying)["pid"];
+  ::kill(before, SIGKILL);
+  ASSERT_TRUE(eventually([&] { return part(staying)["pid"] != before && part(staying)["pid"] != 0; }));
+  EXPECT_EQ(part(name)["pid"], 0);
+  EXPECT_EQ(up()["workers"], 2);
+  EXPECT_NE(part(name)["pid"], 0);
+  EXPECT_EQ(part(name)["restarts"], 0) << "it did not fail";
+}
+
 TEST_F(Stack, a_killed_supervisor_takes_its_parts_along_and_up_works_again) {
   up({"--workers", "1"});
   const pid_t supervisor = state()["supervisor"];

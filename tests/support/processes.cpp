@@ -102,14 +102,14 @@ int Process::wait() {
 }
 
 RedisServer::RedisServer(const fs::path& folder, bool append_only, std::vector<std::string> more_options)
-    : folder_(folder), socket_(folder / "redis.sock") {
+    : socket_(folder / "redis.sock") {
   words_ = {"redis-server",
             "--port",
             "0",
             "--unixsocket",
             socket_.string(),
             "--dir",
-            folder_.string(),
+            folder.string(),
             "--save",
             "",
             "--appendonly",

@@ -53,7 +53,9 @@ class RedisServer {
   explicit RedisServer(const std::filesystem::path& folder, bool append_only = false,
                        std::vector<std::string> more_options = {});
 
+  const std::filesystem::path& socket() const { return socket_; }
   std::string address() const { return "unix:" + socket_.string(); }
+  int pid() const { return process_->pid(); }
   void kill();     // SIGKILL
   void restart();  // after kill()
   Process& process() { return *process_; }
@@ -61,7 +63,6 @@ class RedisServer {
  private:
   void start();
 
-  const std::filesystem::path folder_;
   const std::filesystem::path socket_;
   std::vector<std::string> words_;
   std::unique_ptr<Process> process_;

@@ -1,7 +1,7 @@
 -- A person cancels a task: what waits is cancelled, what runs is told to stop and its leases end. Of a task that has
 -- ended, or is ending: nothing happens.
 -- KEYS: none. ARGV: task. Result: 1 it is being cancelled now, 0 it had ended. Error not_found.
-register_relief('ns2_cancel', function(_, a)
+register_relief('ns3_cancel', function(_, a)
   local batch = new_batch()
   local task = load_task(batch, a[1])
   if not task then return refuse('not_found', 'task', 'there is no task ' .. a[1]) end

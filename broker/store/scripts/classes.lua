@@ -32,20 +32,38 @@ local function serves(offer, class)
   return true
 end
 
+local function remove_unused_classes()
+  if redis.call('ZREMRANGEBYSCORE', classes_key, '-inf', 0) > 0 then redis.call('INCR', classes_version_key) end
+end
+
+-- Whether one more task of this class can be open.
+local function has_room_for(class)
+  if redis.call('ZSCORE', classes_key, class) or redis.call('ZCARD', classes_key) < MOST_CLASSES then return true end
+  remove_unused_classes()
+  return redis.call('ZCARD', classes_key) < MOST_CLASSES
+end
+
+local TOO_MANY_CLASSES = 'open tasks ask for ' .. MOST_CLASSES ..
+  ' different combinations of kind, pool and requirements already: use one of them'
+
+-- One more task of this class is open; finish_closing() in state.lua takes it back.
+local function count_in_class(class)
+  if redis.call('ZINCRBY', classes_key, 1, class) == '1' then redis.call('INCR', classes_version_key) end
+end
+
 local OFFER = { 'kinds', 'pool', 'isa', 'tags', 'memory' } -- fields of a worker
 
--- The classes that a worker serves. `known` are those that it was found to serve of the first `seen`, `count` how many
--- there are now.
-local function classes_of(worker, known, seen, count)
+-- The classes that a worker serves. `known` are those that it was found to serve at the version `seen` of all classes.
+local function classes_of(worker, known, seen, version)
   local classes = {}
-  if seen == count then
+  if seen == version then
     for class in string.gmatch(known, '[^ ]+') do classes[#classes + 1] = class end
     return classes
   end
   local offer = redis.call('HMGET', worker_key(worker), unpack(OFFER))
-  for _, class in ipairs(redis.call('SMEMBERS', classes_key)) do
+  for _, class in ipairs(redis.call('ZRANGE', classes_key, 0, -1)) do
     if serves(offer, class) then table.insert(classes, class) end
   end
-  redis.call('HSET', worker_key(worker), 'classes', table.concat(classes, ' '), 'classes_seen', count)
+  redis.call('HSET', worker_key(worker), 'classes', table.concat(classes, ' '), 'classes_seen', version)
   return classes
 end

@@ -129,14 +129,14 @@ local function commit_success(batch, task, id, number, worker, lease, result)
   trial_event(batch, task.id, 'trial.succeeded', number, nil, worker)
 end
 
-register('ns2_commit', function(_, a)
+register('ns3_commit', function(_, a)
   local batch = new_batch()
   local leases, tasks, numbers = read_leases(a)
   local statuses = {}
   for k = 1, #tasks do
     local i, number, of_task = 6 * k - 5, numbers[k], leases[tasks[k]]
     local worker, lease = a[i], of_task[number]
-    local task = lease and load_task(batch, tasks[k])
+    local task = lease and load_some(batch, tasks[k], TO_END_TRIALS)
     if task and is_open(task) and a[i + 3] == 'succeeded' and number ~= 'task' and
       lease == worker .. ' ' .. a[i + 2] .. ' 1' then
       of_task[number] = false -- it ends here; the same report again in this call finds its answer

@@ -41,8 +41,10 @@ end
 
 local function requeue_task(batch, task, job)
   if task.state ~= 'failed' then return 'its task has not failed: it is ' .. (task.closing and 'ending' or task.state) end
+  if not has_room_for(task.class) then return TOO_MANY_CLASSES end
   local key = task_key(task.id)
   redis.call('ZREM', tasks_key .. ':failed', task.id)
+  count_in_class(task.class)
   redis.call('ZADD', tasks_key .. ':pending', batch.now_text, task.id)
   local deadline = tonumber(redis.call('HGET', key, 'deadline_ms') or 0)
   if deadline > 0 then redis.call('ZADD', deadlines_key, text_of(batch.now + deadline), task.id) end
@@ -70,7 +72,7 @@ end
 
 -- The jobs wait again, from their first attempt.
 -- KEYS: none. ARGV: job*. Result, one a job: '', or why not.
-register('ns2_requeue_dead', function(_, a)
+register('ns3_requeue_dead', function(_, a)
   local batch, results = new_batch(), {}
   for i, id in ipairs(a) do results[i] = requeue(batch, id) end
   flush(batch)
@@ -79,7 +81,7 @@ end)
 
 -- The letters are thrown away; the jobs stay as they ended.
 -- KEYS: none. ARGV: job*. Result, one a job: '', or why not.
-register_relief('ns2_purge_dead', function(_, a)
+register_relief('ns3_purge_dead', function(_, a)
   local results = {}
   for i, id in ipairs(a) do results[i] = redis.call('ZREM', dead_key, id) == 1 and '' or NO_LETTER end
   return results

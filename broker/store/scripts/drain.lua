@@ -1,6 +1,6 @@
 -- An operator wants a worker gone: it is told at once, and with its heartbeats until it has left.
 -- KEYS: none. ARGV: worker. Result: 1. Error not_found.
-register_relief('ns2_drain', function(_, a)
+register_relief('ns3_drain', function(_, a)
   if not redis.call('ZSCORE', workers_key, a[1]) then
     return refuse('not_found', 'worker', 'no worker ' .. a[1] .. ' is connected')
   end

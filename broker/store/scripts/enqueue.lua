@@ -2,9 +2,9 @@
 -- KEYS: none. ARGV: task, token of the task job, most trials ready, (number, parameters, limits)*; limits = '' or
 -- '<time_limit_ms> <memory_limit_bytes>'. Result: how many were new. Errors: stale: the token is not that of the running
 -- coordinator; overloaded: too many trials are ready.
-register('ns2_enqueue', function(_, a)
+register('ns3_enqueue', function(_, a)
   local batch = new_batch()
-  local task = coordinates(a[1], a[2]) and load_task_briefly(batch, a[1])
+  local task = coordinates(a[1], a[2]) and load_some(batch, a[1], TO_ADD_TRIALS)
   if not task then return refuse('stale', 'token', STALE) end
   if tonumber(redis.call('HGET', depth_key, task.priority) or 0) >= tonumber(a[3]) then
     return refuse('overloaded', 'trials', 'as many trials of priority ' .. task.priority .. ' are ready as are accepted')
@@ -25,7 +25,7 @@ register('ns2_enqueue', function(_, a)
     end
   end
   if count == 0 then return 0 end
-  trials_event(batch, task.id, 'trial.enqueued', numbers)
+  trials_event(batch, task.id, 'trial.enqueued', numbers, '')
   in_pieces('RPUSH', ready_key(task.id), numbers)
   change(batch, task, 'total', count)
   if last ~= task.count.last then set_count(batch, task, 'last', last) end

@@ -54,7 +54,7 @@ local function overdue(now, state, age, count, most)
   return redis.call('ZRANGE', key, 0, excess - 1)
 end
 
-register_relief('ns2_forget', function(_, a)
+register_relief('ns3_forget', function(_, a)
   local now, begun = now_ms(), 0
   local budget = forget_begun(math.min(tonumber(a[1]), 1000))
   for i = 2, #a, 3 do

@@ -1,7 +1,7 @@
 -- A worker begins a session; its older ones end.
 -- KEYS: none. ARGV: worker, host, pid, cpus, isa (comma list), kinds (comma list), compute slots, control slots,
 -- version, pool, tags (comma list), memory in bytes. Result: the session's number.
-register('ns2_hello', function(_, a)
+register('ns3_hello', function(_, a)
   local now = text_of(now_ms())
   local session = redis.call('INCR', sessions_key)
   redis.call('HSETNX', worker_key(a[1]), 'started', now)

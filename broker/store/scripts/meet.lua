@@ -2,7 +2,7 @@
 -- KEYS: none. ARGV: its endpoint (empty: it is not to be reached), its public key (empty: it has none), how long a
 -- silent one is remembered (ms).
 -- Result: {endpoint, ms since it was last heard of, public key, ...} of the others.
-register('ns2_meet', function(_, a)
+register('ns3_meet', function(_, a)
   local now = now_ms()
   if a[1] ~= '' then
     redis.call('ZADD', brokers_key, text_of(now), a[1])

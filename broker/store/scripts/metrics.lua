@@ -8,7 +8,7 @@ local function next_metric(job)
   return token == job.token and tonumber(next_sequence) or 0
 end
 
-register('ns2_metrics', function(_, a)
+register('ns3_metrics', function(_, a)
   local worker, most = a[1], tonumber(a[2])
   local batch = new_batch()
   local kept = 0

@@ -1,14 +1,14 @@
 -- The queue and its workers as a person sees them.
 
 -- KEYS: none. ARGV: none. Result: now, ms.
-register_reader('ns2_ping', function()
+register_reader('ns3_ping', function()
   return text_of(now_ms())
 end)
 
 -- KEYS: none. ARGV: most workers.
 -- Result: {now, {worker, host, pid, cpus, isa, kinds, compute slots, control slots, compute busy, control busy, started,
 -- seen, version, pool, tags, memory, jobs held, 1 when it was asked to go}*}
-register_reader('ns2_list_workers', function(_, a)
+register_reader('ns3_list_workers', function(_, a)
   local workers = {}
   local known = redis.call('ZRANGE', workers_key, 0, a[1] - 1, 'WITHSCORES')
   for i = 1, #known, 2 do
@@ -57,7 +57,7 @@ local function dead_letters(offset, most)
 end
 
 -- KEYS: none. ARGV: offset, limit. Result: {how many in all, now, dead letters}
-register_reader('ns2_list_dead', function(_, a)
+register_reader('ns3_list_dead', function(_, a)
   return { redis.call('ZCARD', dead_key), text_of(now_ms()), dead_letters(tonumber(a[1]), tonumber(a[2])) }
 end)
 
@@ -65,7 +65,7 @@ end)
 local function class_depths(most)
   local depths = {}
   for priority = 1, 3 do
-    for _, class in ipairs(redis.call('SMEMBERS', classes_key)) do
+    for _, class in ipairs(redis.call('ZRANGE', classes_key, 0, -1)) do
       local tasks = redis.call('ZCARD', ring_key(priority, class))
       local coordinators = redis.call('ZCARD', control_key(priority, class))
       if tasks + coordinators > 0 and #depths < most then
@@ -92,17 +92,18 @@ end
 -- KEYS: none. ARGV: most leases and dead letters.
 -- Result: {ready trials at priority 1, 2, 3, ready task jobs at 1, 2, 3, delayed, leased, leases, dead, dead letters,
 -- depths of classes, counters}
-register_reader('ns2_get_queue', function(_, a)
+register_reader('ns3_get_queue', function(_, a)
   local out, most = {}, tonumber(a[1])
   for priority = 1, 3 do out[priority] = tonumber(redis.call('HGET', depth_key, priority) or 0) end
-  local classes = redis.call('SMEMBERS', classes_key)
+  local classes = redis.call('ZRANGE', classes_key, 0, -1)
   for priority = 1, 3 do
     local count = 0
     for _, class in ipairs(classes) do count = count + redis.call('ZCARD', control_key(priority, class)) end
     out[3 + priority] = count
   end
   out[7] = redis.call('ZCARD', delayed_key)
-  out[8] = tonumber(redis.call('HGET', depth_key, 'leased') or 0)
+  local attempts = redis.call('HMGET', stats_key, 'leased', 'ended')
+  out[8] = (attempts[1] or 0) - (attempts[2] or 0)
   local now = now_ms()
   out[9], out[10], out[11] = first_leases(now, most), redis.call('ZCARD', dead_key), dead_letters(0, most)
   out[12], out[13] = class_depths(most), recent_counts(now)

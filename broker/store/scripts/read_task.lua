@@ -41,7 +41,7 @@ end
 
 -- KEYS: none. ARGV: task. Result: {fields…, spec, result, 1 when no connected worker can serve what waits}. Error
 -- not_found.
-register_reader('ns2_get_task', function(_, a)
+register_reader('ns3_get_task', function(_, a)
   local out, waiting = describe_task(a[1])
   if not out then return refuse('not_found', 'task', 'there is no task ' .. a[1]) end
   local v = redis.call('HMGET', task_key(a[1]), 'spec', 'result', 'closing')
@@ -54,7 +54,7 @@ end)
 
 -- KEYS: none. ARGV: state or '', offset, limit. Result: {how many in all, task*}, newest first; a task = {fields…, 1 when
 -- no connected worker can serve what waits}.
-register_reader('ns2_list_tasks', function(_, a)
+register_reader('ns3_list_tasks', function(_, a)
   local key = tasks_key
   if a[1] ~= '' then key = key .. ':' .. a[1] end
   local tasks, bytes, known = {}, 0, {}

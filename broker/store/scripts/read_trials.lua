@@ -13,7 +13,7 @@ local function describe_trial(task, number)
     token or '', finished or '', order or '' }
 end
 
-register_reader('ns2_get_trials', function(_, a)
+register_reader('ns3_get_trials', function(_, a)
   if redis.call('EXISTS', task_key(a[1])) == 0 then
     return refuse('not_found', 'task', 'there is no task ' .. a[1])
   end

@@ -22,7 +22,7 @@ local function renew_for(batch, deadline, worker, a, first, last, draining)
   return { lost, cancelled, early_stopped, draining and 1 or 0 }
 end
 
-register_relief('ns2_renew', function(_, a)
+register_relief('ns3_renew', function(_, a)
   local batch = new_batch()
   local deadline, at = text_of(batch.now + tonumber(a[1])), 2
   local replies, seen = {}, {}

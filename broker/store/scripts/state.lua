@@ -8,7 +8,7 @@ local CLOSE_STEP, CLOSE_LOOK = 512, 4096 -- trials cancelled, and looked at, in 
 local BACKOFF_FIRST, BACKOFF_BASE, BACKOFF_MOST = 200, 1000, 60000 -- ms before a retry
 local REPLY_BYTES = 2 * 1024 * 1024 -- of one page of events or trials; a message may have 4 MiB
 
--- Counters of jobs' attempts in ns:stats; '<name>:1' is its latest sample, '<name>:2' the one before, made at 'sampled' and
+-- Counters of jobs' attempts in ns:stats: those that were leased and have not ended are under way. '<name>:1' is its latest sample, '<name>:2' the one before, made at 'sampled' and
 -- 'sampled_before'.
 local COUNTERS = { 'leased', 'ended', 'crashed', 'dead' }
 local LATER_SAMPLE = { 'leased:1', 'ended:1', 'crashed:1', 'dead:1' }
@@ -57,40 +57,50 @@ end
 
 local FINAL = { 'succeeded', 'failed', 'early_stopped', 'cancelled' } -- states of a trial that has ended
 
--- The task's fields that transitions need; nil when there is no such task.
-local function load_task(batch, id)
-  local known = batch.tasks[id]
-  if known ~= nil then return known or nil end
-  local v = redis.call('HMGET', task_key(id), 'state', 'class', 'priority', 'workers', 'max_attempts', 'closing',
-    'trials_total', 'trials_last', 'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped',
-    'trials_cancelled', 'trials_requeued')
+-- What is read of a task, all of it or what some calls need: each field costs about as much as a command of its own. The
+-- first is one that every task has.
+local WHOLE = { 'workers', 'state', 'class', 'priority', 'max_attempts', 'closing', 'trials_total', 'trials_last',
+  'trials_running', 'trials_succeeded', 'trials_failed', 'trials_early_stopped', 'trials_cancelled', 'trials_requeued' }
+local TO_ADD_TRIALS = { 'workers', 'class', 'priority', 'trials_total', 'trials_last', 'trials_running' }
+local TO_LEASE = { 'workers', 'trials_running', 'spec' }
+local TO_END_TRIALS = { 'workers', 'closing', 'trials_running', 'trials_succeeded', 'trials_failed',
+  'trials_early_stopped', 'trials_cancelled', 'trials_requeued' }
+
+local COUNTER_OF = { trials_total = 'total', trials_last = 'last', trials_running = 'running',
+  trials_succeeded = 'succeeded', trials_failed = 'failed', trials_early_stopped = 'early_stopped',
+  trials_cancelled = 'cancelled', trials_requeued = 'requeued' }
+
+-- nil when there is no such task. A call reads a task by one of the lists, and then perhaps the whole: what it has counted
+-- meanwhile stays. Of a task that was not read as a whole the caller knows that it runs.
+local function load_some(batch, id, names)
+  local task = batch.tasks[id]
+  if task == false then return nil end
+  if task and (task.whole or names ~= WHOLE) then return task end
+  local v = redis.call('HMGET', task_key(id), unpack(names))
   if not v[1] then
     batch.tasks[id] = false
     return nil
   end
-  local task = { id = id, state = v[1], class = v[2], priority = v[3], workers = v[4] + 0, max_attempts = v[5] + 0,
-    closing = v[6] or nil, dirty = {}, changed = false, may_enter = false, has_ready = false,
-    count = { total = (v[7] or 0) + 0, last = (v[8] or -1) + 0, running = (v[9] or 0) + 0, succeeded = (v[10] or 0) + 0,
-      failed = (v[11] or 0) + 0, early_stopped = (v[12] or 0) + 0, cancelled = (v[13] or 0) + 0,
-      requeued = (v[14] or 0) + 0 } }
+  task = task or { id = id, state = 'running', dirty = {}, changed = false, may_enter = false, has_ready = false,
+    count = {} }
+  local count = task.count
+  for i = 1, #names do
+    local name, value = names[i], v[i]
+    local counter = COUNTER_OF[name]
+    if not counter then
+      task[name] = value or nil
+    elseif count[counter] == nil then
+      count[counter] = (value or (counter == 'last' and -1 or 0)) + 0
+    end
+  end
+  task.workers, task.whole = task.workers + 0, names == WHOLE
   batch.tasks[id] = task
   return task
 end
 
--- The same, with no more than what adding trials and leasing them needs.
-local function load_task_briefly(batch, id)
-  local known = batch.tasks[id]
-  if known ~= nil then return known or nil end
-  local v = redis.call('HMGET', task_key(id), 'state', 'class', 'priority', 'workers', 'closing', 'trials_total',
-    'trials_last', 'trials_running')
-  if not v[1] then
-    batch.tasks[id] = false
-    return nil
-  end
-  local task = { id = id, state = v[1], class = v[2], priority = v[3], workers = v[4] + 0, closing = v[5] or nil,
-    dirty = {}, changed = false, may_enter = false, has_ready = false,
-    count = { total = (v[6] or 0) + 0, last = (v[7] or -1) + 0, running = (v[8] or 0) + 0 } }
-  batch.tasks[id] = task
+local function load_task(batch, id)
+  local task = load_some(batch, id, WHOLE)
+  if task then task.max_attempts = task.max_attempts + 0 end
   return task
 end
 
@@ -163,13 +173,13 @@ local function trial_event(batch, task, kind, number, attempt, worker)
   end
 end
 
--- Of all these, whose attempt is the first, and who have no worker. The list is the entry's from now on.
-local function trials_event(batch, task, kind, numbers)
+-- Of all these, whose attempt is the first. The list is the entry's from now on.
+local function trials_event(batch, task, kind, numbers, worker)
   if #numbers > MOST_IN_ENTRY then
-    for _, number in ipairs(numbers) do trial_event(batch, task, kind, number, nil, '') end
+    for _, number in ipairs(numbers) do trial_event(batch, task, kind, number, nil, worker) end
   else
     local history = history_of(batch, task)
-    history[#history + 1] = { kind = kind, worker = '', numbers = numbers, attempts = false }
+    history[#history + 1] = { kind = kind, worker = worker, numbers = numbers, attempts = false }
   end
 end
 
@@ -223,6 +233,7 @@ end
 
 -- A task stands in its ring while it has ready trials and may run more of them. Leasing takes tasks out that have not.
 local function enter_ring(batch, task)
+  if not task.class then task = load_task(batch, task.id) end
   if not is_open(task) or task.count.running >= task.workers then return end
   if not task.has_ready and redis.call('LLEN', ready_key(task.id)) == 0 then return end
   local ring = ring_key(task.priority, task.class)
@@ -253,7 +264,6 @@ local function flush(batch)
     write_counts(task)
     if task.may_enter then enter_ring(batch, task) end
   end
-  if batch.leased ~= 0 then redis.call('HINCRBY', depth_key, 'leased', batch.leased) end
   count_attempts(batch)
   for priority, by in pairs(batch.depth) do
     if by ~= 0 then redis.call('HINCRBY', depth_key, priority, by) end
@@ -365,6 +375,7 @@ local function finish_closing(batch, task)
   redis.call('HDEL', task_key(task.id), 'closing', 'closing_next')
   redis.call('DEL', ready_key(task.id))
   redis.call('ZREM', ring_key(task.priority, task.class), task.id)
+  redis.call('ZINCRBY', classes_key, -1, task.class)
   redis.call('ZREM', closing_key, task.id)
   redis.call('ZREM', deadlines_key, task.id)
   redis.call('ZREM', tasks_key .. ':' .. task.state, task.id)

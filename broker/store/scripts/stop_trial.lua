@@ -1,7 +1,7 @@
 -- The coordinator's assessor gives a trial up: waiting, it ends at once; running, its worker is told, and reports it.
 -- KEYS: none. ARGV: task, token of the task job, number.
 -- Result: 1 stopping, 0 it had ended. Errors stale, not_found.
-register_relief('ns2_stop_trial', function(_, a)
+register_relief('ns3_stop_trial', function(_, a)
   local batch = new_batch()
   local task = coordinates(a[1], a[2]) and load_task(batch, a[1])
   if not task then return refuse('stale', 'token', STALE) end

@@ -11,13 +11,10 @@ local function refusal(a)
   if open >= tonumber(a[12]) then
     return refuse('overloaded', 'task', open .. ' tasks are open already, which is the most that are accepted')
   end
-  if redis.call('SISMEMBER', classes_key, a[9]) == 0 and redis.call('SCARD', classes_key) >= MOST_CLASSES then
-    return refuse('too_large', 'requirements', 'there are ' .. MOST_CLASSES ..
-      ' different combinations of kind, pool and requirements already: use one of them')
-  end
+  if not has_room_for(a[9]) then return refuse('too_large', 'requirements', TOO_MANY_CLASSES) end
 end
 
-register('ns2_submit', function(_, a)
+register('ns3_submit', function(_, a)
   local id = a[1]
   local known = redis.call('HMGET', task_key(id), unpack(SUBMITTED))
   if known[1] then
@@ -44,7 +41,7 @@ register('ns2_submit', function(_, a)
   redis.call('HSET', job_key(id), 'parameters', '')
   redis.call('ZADD', tasks_key, now, id)
   redis.call('ZADD', tasks_key .. ':pending', now, id)
-  redis.call('SADD', classes_key, a[9])
+  count_in_class(a[9])
   if a[11] ~= '0' then redis.call('ZADD', deadlines_key, text_of(batch.now + tonumber(a[11])), id) end
   if a[10] ~= '0' then
     redis.call('ZADD', delayed_key, text_of(batch.now + tonumber(a[10])), id)

@@ -19,8 +19,9 @@ local function grant_grace(now, lease_ms)
   end
 end
 
--- Two samples of the counters, each good for SAMPLE_MS: what came since the older one is recent.
-local function sample_stats(now)
+-- Two samples of the counters, each good for SAMPLE_MS: what came since the older one is recent. As rarely classes that no
+-- task asks for any more are removed, since each change makes every worker's next lease look through all.
+local function look_now_and_then(now)
   local v = redis.call('HMGET', stats_key, 'sampled', unpack(COUNTERS))
   if v[1] and now - tonumber(v[1]) < SAMPLE_MS then return end
   local before = redis.call('HMGET', stats_key, unpack(LATER_SAMPLE))
@@ -31,6 +32,7 @@ local function sample_stats(now)
     fields[at + 3], fields[at + 4] = name .. ':1', v[i + 1] or '0'
   end
   redis.call('HSET', stats_key, unpack(fields))
+  remove_unused_classes()
 end
 
 -- The leases of a worker that ran out, at most so many. Returns how many.
@@ -74,11 +76,11 @@ local function fail_late(batch, id)
     message = 'the task had not ended by its deadline' }))
 end
 
-register_relief('ns2_sweep', function(_, a)
+register_relief('ns3_sweep', function(_, a)
   local lease_ms, most = tonumber(a[1]), tonumber(a[2])
   local batch = new_batch()
   grant_grace(batch.now, lease_ms)
-  sample_stats(batch.now)
+  look_now_and_then(batch.now)
   local expired = 0
   local workers = redis.call('ZRANGEBYSCORE', leases_key, '-inf', batch.now_text, 'LIMIT', 0, most)
   for _, worker in ipairs(workers) do

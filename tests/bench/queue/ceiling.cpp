@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "broker/leased_jobs.h"
 #include "broker/store/library.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -68,13 +69,10 @@ class Functions {
 
   std::uint32_t read_enqueued() { return static_cast<std::uint32_t>(connection_.read().number()); }
   std::vector<Leased> read_leased() {
-    constexpr std::size_t kFields = 6;  // index of the task, number, attempt, token, parameters, limits
     const Reply reply = connection_.read();
-    const auto fields = reply.at(2).list();
     std::vector<Leased> jobs;
-    jobs.reserve(fields.size() / kFields);
-    for (std::size_t i = 0; i < fields.size(); i += kFields) {
-      jobs.push_back({task_ + "/" + std::string(fields[i + 1].text()), std::string(fields[i + 3].text())});
+    for (const broker::LeasedJob& job : broker::leased_jobs(reply, 0)) {
+      jobs.push_back({job.id(), std::string(job.token)});
     }
     return jobs;
   }
@@ -98,7 +96,7 @@ class Functions {
 
  private:
   static Words call_of(const std::string& function, const Words& arguments) {
-    Words words{"FCALL", "ns2_" + function, "0"};
+    Words words{"FCALL", "ns3_" + function, "0"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     return words;
   }
@@ -111,7 +109,7 @@ class Functions {
     const std::string task_class = std::string(kTaskKind) + "@default";
     call("submit", {task_, kTaskKind, kTaskSpec, "bench", "1", many, "3", "0", task_class, "0", "0", many});
     const Reply reply = call("lease", {lease_ms_, kWorker, session_, "0", "1"});
-    task_token_ = reply.at(2).at(3).text();
+    task_token_ = broker::leased_jobs(reply, 0).at(0).token;
     next_ = 0;
     after_ = "0";
   }

@@ -53,35 +53,9 @@ std::string to_text(const Deployment& deployment) {
 }
 
 PrivateRedis::PrivateRedis(const std::filesystem::path& folder, Persistence persistence)
-    : socket_(folder / "redis.sock") {
-  const bool writes = persistence != Persistence::none;
-  process_ = std::make_unique<test::Process>(std::vector<std::string>{"redis-server",
-                                                                      "--port",
-                                                                      "0",
-                                                                      "--unixsocket",
-                                                                      socket_.string(),
-                                                                      "--dir",
-                                                                      folder.string(),
-                                                                      "--save",
-                                                                      "",
-                                                                      "--appendonly",
-                                                                      writes ? "yes" : "no",
-                                                                      "--appendfsync",
-                                                                      writes ? to_text(persistence) : "no",
-                                                                      "--auto-aof-rewrite-percentage",
-                                                                      "0",
-                                                                      "--hash-max-listpack-value",
-                                                                      "1024",
-                                                                      "--hash-max-listpack-entries",
-                                                                      "64",
-                                                                      "--logfile",
-                                                                      "",
-                                                                      "--loglevel",
-                                                                      "notice"});
-  for (;;) {  // the log's words stand behind a prefix with the time
-    if (process_->wait_for_line("").find("ready to accept connections") != std::string::npos) return;
-  }
-}
+    : RedisServer(folder, persistence != Persistence::none,
+                  {"--appendfsync", persistence == Persistence::none ? "no" : to_text(persistence),
+                   "--auto-aof-rewrite-percentage", "0"}) {}
 
 Service::Service(const Deployment& deployment)
     : transport_(deployment.transport),

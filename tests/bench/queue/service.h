@@ -33,17 +33,9 @@ std::string to_text(const Deployment&);  // "everysec", "everysec, curve"
 
 // A private redis-server as every part of the bench starts it, for us and for peers: its append-only file is never
 // rewritten, so that no run is slower because of where in the file's growth it falls.
-class PrivateRedis {
+class PrivateRedis : public test::RedisServer {
  public:
   PrivateRedis(const std::filesystem::path& folder, Persistence);
-
-  const std::filesystem::path& socket() const { return socket_; }
-  std::string address() const { return "unix:" + socket_.string(); }
-  int pid() const { return process_->pid(); }
-
- private:
-  std::filesystem::path socket_;
-  std::unique_ptr<test::Process> process_;
 };
 
 // So many workers with so many credits each, and who plays them.

@@ -89,9 +89,9 @@ void RedisView::wait_for_no_leases(std::chrono::milliseconds most) {
 
 std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRecord>& tasks) {
   std::vector<std::string> found;
-  const std::set<std::string> kept = {"ns:schema",  "ns:instance",     "ns:turn",  "ns:sessions", "ns:swept",
-                                      "ns:tasks",   "ns:dead",         "ns:depth", "ns:workers",  "ns:classes",
-                                      "ns:brokers", "ns:brokers:keys", "ns:stats", "ns:stats:1",  "ns:stats:2"};
+  const std::set<std::string> kept = {"ns:schema",  "ns:instance",     "ns:turn",  "ns:sessions",       "ns:swept",
+                                      "ns:tasks",   "ns:dead",         "ns:depth", "ns:workers",        "ns:classes",
+                                      "ns:brokers", "ns:brokers:keys", "ns:stats", "ns:classes:version"};
   for (const std::string& key : all_keys()) {
     const bool is_job = begins(key, "ns:job:");
     if (is_job || begins(key, "ns:task:")) {
@@ -117,6 +117,11 @@ std::vector<std::string> RedisView::leftovers(const std::map<std::string, TaskRe
   for (std::size_t i = 0; i + 1 < depths.size(); i += 2) {
     if (depths[i + 1] != "0") found.push_back("ns:depth says " + depths[i + 1] + " of " + depths[i]);
   }
+  for (const std::string& used : list({"ZRANGEBYSCORE", "ns:classes", "(0", "+inf"})) {
+    found.push_back("ns:classes counts open tasks of " + used);
+  }
+  const std::string leased = text({"HGET", "ns:stats", "leased"}), ended = text({"HGET", "ns:stats", "ended"});
+  if (leased != ended) found.push_back("ns:stats says that " + leased + " attempts began and " + ended + " ended");
   std::size_t listed = 0;
   for (const std::string state : {"done", "failed", "cancelled"}) {
     listed += static_cast<std::size_t>(number({"ZCARD", "ns:tasks:" + state}));
