@@ -107,7 +107,7 @@ void observe_batch(runtime::Session& session, const Observation& observation, co
 
 Calibration calibrate(std::shared_ptr<const Graph> model, const data::DataSet& set, CalibrationMethod, int threads) {
   const Observation observation = observe(*model);
-  const runtime::Session first(observation.graph, {.threads = 1});
+  const runtime::Session first(observation.graph, {.threads = 1, .batch_in_parts = false});
   tbb::enumerable_thread_specific<runtime::Session> sessions([&] { return first.share(); });
   tbb::enumerable_thread_specific<Extents> extents;
   const std::int64_t batch = std::min(kCalibrationBatch, set.max_batch());

@@ -39,7 +39,7 @@ double squared_difference(std::span<const float> left, std::span<const float> ri
 
 Reference run_reference(std::shared_ptr<const Graph> model, const data::DataSet& set, std::int64_t samples) {
   Reference reference;
-  runtime::Session session(std::move(model), {.threads = 1});
+  runtime::Session session(std::move(model), {.threads = 1, .batch_in_parts = false});
   const std::int64_t count = std::min(samples, set.size());
   const std::int64_t batch = std::min(kBatch, set.max_batch());
   for (std::int64_t begin = 0; begin < count; begin += batch) {
@@ -53,7 +53,7 @@ Reference run_reference(std::shared_ptr<const Graph> model, const data::DataSet&
 
 // Relative where there is any power; an answer that is no number is the worst there is.
 double error_of(std::shared_ptr<const Graph> quantized, const Reference& reference) {
-  runtime::Session session(std::move(quantized), {.threads = 1});
+  runtime::Session session(std::move(quantized), {.threads = 1, .batch_in_parts = false});
   double sum = 0;
   for (std::size_t i = 0; i < reference.inputs.size(); ++i) {
     const std::vector<Tensor> outputs = session.run(reference.inputs[i]);

@@ -79,7 +79,7 @@ Evaluation evaluate(std::shared_ptr<const graph::Graph> graph, const data::DataS
                     const metrics::MetricDefinition& metric, const EvaluateOptions& options) {
   const std::int64_t batch = std::max<std::int64_t>(1, std::min({options.batch, set.max_batch(), set.size()}));
   const std::int64_t batches = (set.size() + batch - 1) / batch;
-  const Session first(std::move(graph), {.threads = 1});
+  const Session first(std::move(graph), {.threads = 1, .batch_in_parts = false});
   const int threads = std::max(1, options.threads);
   // Also where somebody asks for more threads than there are cores.
   const tbb::global_control allowed(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));

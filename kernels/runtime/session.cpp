@@ -41,8 +41,9 @@ class Compiled {
                                     [&](const BatchParts& parts) { return same_types(parts.inputs, types); });
     if (known != choices_.end()) return *known;
     const PlanOptions& options = plans_.options();
-    choices_.push_front(options.plain || options.profile ? BatchParts{.inputs = types, .batch = 0, .samples = 0}
-                                                         : choose_parts(plans_, *part_plans_, types, inputs));
+    choices_.push_front(options.plain || options.profile || !options.batch_in_parts
+                            ? BatchParts{.inputs = types, .batch = 0, .samples = 0}
+                            : choose_parts(plans_, *part_plans_, types, inputs));
     if (choices_.size() > kMaxChoices) choices_.pop_back();
     return choices_.front();
   }

@@ -26,6 +26,9 @@ struct PlanOptions {
   int threads = 1;       // for one run, inside operators
   bool plain = false;    // only the plain operators: the oracle
   bool profile = false;  // record time per step; a batch is then run as a whole
+  // A batch may be run in parts of a size that is measured. Other sizes may round the last digit of a sum differently:
+  // false where the same answer has to come each time.
+  bool batch_in_parts = true;
 };
 
 struct StepTime {
