@@ -12,7 +12,7 @@ std::vector<TensorType> infer_reverse(const InferContext& context) {
   const TensorType& x = input(context, 0);
   const std::int64_t batch_axis = context.node.integer("batch_axis", 1);
   const std::int64_t time_axis = context.node.integer("time_axis", 0);
-  require(batch_axis + time_axis == 1 && (batch_axis == 0 || batch_axis == 1), context.node,
+  require((batch_axis == 0 && time_axis == 1) || (batch_axis == 1 && time_axis == 0), context.node,
           "batch_axis is {} and time_axis {}, wanted 0 and 1 or 1 and 0", batch_axis, time_axis);
   require(x.shape.size() >= 2, context.node, "the input has the shape {}, wanted two axes or more",
           graph::to_string(x.shape));
