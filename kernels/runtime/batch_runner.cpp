@@ -80,7 +80,7 @@ BatchParts choose_parts(PlanCache& whole, PlanCache& parts, const std::vector<op
 }
 
 // One thread's memory: for parts of the full size and for the rest at the end.
-class BatchRunner::Helper {
+class BatchRunner::PartWorkspaces {
  public:
   Workspace& workspace(PlanCache& plans, const BatchParts& parts, std::int64_t samples) {
     std::unique_ptr<Workspace>& place = samples == parts.samples ? full_ : rest_;
@@ -95,7 +95,7 @@ class BatchRunner::Helper {
 struct BatchRunner::Team {
   explicit Team(int threads) : arena(threads) {}
   tbb::task_arena arena;
-  tbb::enumerable_thread_specific<Helper> helpers;
+  tbb::enumerable_thread_specific<PartWorkspaces> workspaces;
 };
 
 BatchRunner::BatchRunner(std::shared_ptr<PlanCache> plans, BatchParts parts, int threads)
@@ -115,8 +115,8 @@ BatchRunner::~BatchRunner() = default;
 std::vector<Tensor> BatchRunner::run(std::span<const Tensor> inputs) {
   const std::int64_t count = (parts_.batch + parts_.samples - 1) / parts_.samples;
   if (team_->arena.max_concurrency() == 1) {
-    Helper& helper = team_->helpers.local();
-    for (std::int64_t part = 0; part < count; ++part) run_part(helper, inputs, part);
+    PartWorkspaces& workspaces = team_->workspaces.local();
+    for (std::int64_t part = 0; part < count; ++part) run_part(workspaces, inputs, part);
     return outputs_;
   }
   team_->arena.execute([&] {
@@ -124,7 +124,7 @@ std::vector<Tensor> BatchRunner::run(std::span<const Tensor> inputs) {
         tbb::blocked_range<std::int64_t>(0, count, 1),
         [&](const tbb::blocked_range<std::int64_t>& range) {
           for (std::int64_t part = range.begin(); part < range.end(); ++part) {
-            run_part(team_->helpers.local(), inputs, part);
+            run_part(team_->workspaces.local(), inputs, part);
           }
         },
         tbb::simple_partitioner());
@@ -132,9 +132,9 @@ std::vector<Tensor> BatchRunner::run(std::span<const Tensor> inputs) {
   return outputs_;
 }
 
-void BatchRunner::run_part(Helper& helper, std::span<const Tensor> inputs, std::int64_t part) {
+void BatchRunner::run_part(PartWorkspaces& workspaces, std::span<const Tensor> inputs, std::int64_t part) {
   const std::int64_t first = part * parts_.samples, count = std::min(parts_.samples, parts_.batch - first);
-  const std::vector<Tensor> made = helper.workspace(*plans_, parts_, count).run(slices_of(inputs, first, count));
+  const std::vector<Tensor> made = workspaces.workspace(*plans_, parts_, count).run(slices_of(inputs, first, count));
   for (std::size_t i = 0; i < made.size(); ++i) {
     const std::size_t one = outputs_[i].byte_count() / static_cast<std::size_t>(parts_.batch);
     auto* to = static_cast<std::byte*>(outputs_[i].bytes()) + static_cast<std::size_t>(first) * one;

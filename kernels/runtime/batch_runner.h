@@ -36,9 +36,9 @@ class BatchRunner {
   std::vector<graph::Tensor> run(std::span<const graph::Tensor> inputs);
 
  private:
-  class Helper;
+  class PartWorkspaces;
   struct Team;
-  void run_part(Helper&, std::span<const graph::Tensor> inputs, std::int64_t part);
+  void run_part(PartWorkspaces&, std::span<const graph::Tensor> inputs, std::int64_t part);
 
   std::shared_ptr<PlanCache> plans_;
   const BatchParts parts_;
