@@ -1,6 +1,7 @@
 #include "kernels/runtime/batch_runner.h"
 
 #include <tbb/enumerable_thread_specific.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
@@ -93,7 +94,8 @@ class BatchRunner::PartWorkspaces {
 };
 
 struct BatchRunner::Team {
-  explicit Team(int threads) : arena(threads) {}
+  // More threads than cores would only take turns.
+  explicit Team(int threads) : arena(std::min(threads, tbb::info::default_concurrency())) {}
   tbb::task_arena arena;
   tbb::enumerable_thread_specific<PartWorkspaces> workspaces;
 };
